@@ -1,0 +1,1 @@
+"""For plugin authors: an embedded engine, fixtures and assertions."""

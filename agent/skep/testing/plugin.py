@@ -1,0 +1,1 @@
+"""The pytest plugin that skep ships: fixtures for plugin authors."""
