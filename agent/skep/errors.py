@@ -1,0 +1,119 @@
+"""The tree of errors that skep raises.
+
+::
+
+    SkepError                     shown to the user as it is; never a traceback
+    ├── SettingsError             a setting is wrong; the agent does not start
+    ├── PluginError               a plugin cannot be found, imported, configured or started
+    ├── ExpressionError           a constraint or an affinity cannot be parsed
+    ├── RequestError              a request is refused; carries the HTTP status to answer with
+    │   ├── NotFoundError         404
+    │   ├── ConflictError         409
+    │   └── PlacementError        no node fits (see skep.scheduler); carries the explanation
+    ├── EngineError               an engine answered with an error; carries its status and message
+    └── TemporaryError            try again later; the core does so by itself, with back-off
+        ├── EngineUnreachableError    no connection to the engine, or it broke
+        └── EngineTimeoutError        the engine took the connection and did not answer in time
+
+Every message names what was wrong and, where it can, what would be right. What the core does next follows from the class:
+a `TemporaryError` is retried, everything else is reported once.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConflictError",
+    "EngineError",
+    "EngineProtocolError",
+    "EngineTimeoutError",
+    "EngineUnreachableError",
+    "ExpressionError",
+    "NotFoundError",
+    "PluginError",
+    "RequestError",
+    "SettingsError",
+    "SkepError",
+    "TemporaryError",
+]
+
+
+class SkepError(Exception):
+    """The root of all errors that skep raises; its text is meant for an operator."""
+
+
+class SettingsError(SkepError):
+    """A setting is wrong: the text names file, key and what would be right. The agent does not start."""
+
+
+class PluginError(SkepError):
+    """A plugin cannot be found, imported, configured or started; the text begins with its name."""
+
+
+class ExpressionError(SkepError):
+    """A constraint, affinity or similar expression cannot be parsed.
+
+    `expression` is the whole text, `position` the offset in it (characters, from 0) where it went wrong, `expected` what
+    would be right there.
+    """
+
+    def __init__(self, expression: str, position: int, expected: str) -> None:
+        self.expression = expression
+        self.position = position
+        self.expected = expected
+        shown = expression if len(expression) <= 80 else expression[:77] + "..."
+        super().__init__(f"invalid expression {shown!r}, at character {position + 1}: expected {expected}")
+
+
+class RequestError(SkepError):
+    """A request is refused. `status` is the HTTP status that a Docker API client is answered with (400 unless said)."""
+
+    status = 400
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        if status is not None:
+            self.status = status
+
+
+class NotFoundError(RequestError):
+    """Nothing has the name that was asked for."""
+
+    status = 404
+
+
+class ConflictError(RequestError):
+    """The request contradicts the state: a name is taken, a name is ambiguous."""
+
+    status = 409
+
+
+class EngineError(SkepError):
+    """An engine answered with an error status. `status` is that status, `message` the engine's own text."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class EngineProtocolError(EngineError):
+    """An engine answered with something that is not the Engine API: broken JSON, wrong types, endless lines."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(502, message)
+
+
+class TemporaryError(SkepError):
+    """Something is away for now; the core tries again by itself. `delay` is a wish, in seconds, for when (None: as usual)."""
+
+    def __init__(self, message: str, *, delay: float | None = None) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class EngineUnreachableError(TemporaryError):
+    """There is no connection to an engine, or it broke before the answer was complete."""
+
+
+class EngineTimeoutError(TemporaryError):
+    """An engine accepted a request and did not answer before the deadline."""
