@@ -1,0 +1,113 @@
+"""Containers: list, create, inspect, and the calls that move them from state to state."""
+
+from __future__ import annotations
+
+from .. import creation, views
+from ..errors import EngineError
+from ..routing import Call, Reply, Routes, answer, nothing
+from ..state import Container
+from .filters import listed
+
+routes = Routes()
+
+
+def named(call: Call) -> Container:
+    """The container that the path names. Raises EngineError 404."""
+    return call.engine.state.container(call.names["name"])
+
+
+@routes.add("GET", "/containers/json", "/containers/ps")
+async def list_(call: Call) -> Reply:
+    """The rows of `docker ps`."""
+    state = call.engine.state
+    rows = [views.row(state, container) for container in listed(call)]
+    if call.flag("size"):
+        rows = [{**row, "SizeRw": 0, "SizeRootFs": state.images[row["ImageID"]].size} for row in rows]
+    return answer(rows)
+
+
+@routes.add("POST", "/containers/create")
+async def create(call: Call) -> Reply:
+    """Make a container."""
+    body = await call.json()
+    if not body:
+        raise EngineError(400, "config cannot be empty in order to create a container")
+    engine = call.engine
+    container = creation.create(engine.state, engine.networking, call.text("name"), body)
+    return answer({"Id": container.id, "Warnings": []}, 201)
+
+
+@routes.add("GET", "/containers/{name}/json")
+async def inspect(call: Call) -> Reply:
+    """All about one container."""
+    found = views.inspection(call.engine.state, named(call), call.version)
+    if call.flag("size"):
+        found |= {"SizeRw": 0, "SizeRootFs": 1_982_256}
+    return answer(found)
+
+
+@routes.add("POST", "/containers/{name}/start")
+async def start(call: Call) -> Reply:
+    """Start it; 304 when it runs."""
+    container = named(call)
+    if container.status in ("running", "restarting"):
+        return nothing(304)
+    call.engine.lifecycle.start(container)
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/stop")
+async def stop(call: Call) -> Reply:
+    """Stop it; 304 when it does not run."""
+    container = named(call)
+    if not container.running:
+        return nothing(304)
+    call.engine.lifecycle.stop(container)
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/restart")
+async def restart(call: Call) -> Reply:
+    """Stop and start it."""
+    call.engine.lifecycle.restart(named(call))
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/kill")
+async def kill(call: Call) -> Reply:
+    """Send it a signal."""
+    call.engine.lifecycle.kill(named(call), call.text("signal") or "KILL")
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/pause")
+async def pause(call: Call) -> Reply:
+    """Freeze it."""
+    call.engine.lifecycle.pause(named(call))
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/unpause")
+async def unpause(call: Call) -> Reply:
+    """Let it go on."""
+    call.engine.lifecycle.unpause(named(call))
+    return nothing()
+
+
+@routes.add("POST", "/containers/{name}/rename")
+async def rename(call: Call) -> Reply:
+    """Give it another name."""
+    container, name = named(call), call.text("name").removeprefix("/")
+    if not name:
+        raise EngineError(400, "Neither old nor new names may be empty")
+    if name == container.name:
+        raise EngineError(400, "Renaming a container with the same name as its current name")
+    call.engine.lifecycle.rename(container, name)
+    return nothing()
+
+
+@routes.add("DELETE", "/containers/{name}")
+async def remove(call: Call) -> Reply:
+    """Remove it."""
+    call.engine.lifecycle.remove(named(call), force=call.flag("force"), volumes=call.flag("v"))
+    return nothing()

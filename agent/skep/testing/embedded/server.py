@@ -1,0 +1,149 @@
+"""Serves an embedded engine over HTTP: versions, routes, faults, the shape of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from .api import ROUTES
+from .errors import EngineError
+from .faults import Fault
+from .hijack import hijack
+from .routing import Call, Reply
+
+if TYPE_CHECKING:
+    from .engine import EmbeddedEngine
+
+_VERSIONED = re.compile(r"/v(\d+)\.(\d+)(/.*)")
+
+
+class Server:
+    """Listens on one address, and answers from one engine."""
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+        self._listener: asyncio.Server | None = None
+        self._http: web.Server[web.BaseRequest] | None = None
+        self._calls: set[asyncio.Task[object]] = set()
+
+    async def listen(self, address: str, tls: ssl.SSLContext | None) -> str:
+        """Begin to serve on ``unix:///path`` or ``tcp://host:port``; returns the address with the port chosen."""
+        loop = asyncio.get_running_loop()
+        self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        scheme, _, rest = address.partition("://")
+        if scheme == "unix":
+            self._listener = await loop.create_unix_server(self._http, rest, ssl=tls)
+            return address
+        host, _, port = rest.rpartition(":")
+        self._listener = await loop.create_server(self._http, host, int(port), ssl=tls, reuse_address=True)
+        return f"tcp://{host}:{self._listener.sockets[0].getsockname()[1]}"
+
+    async def close(self) -> None:
+        """Stop listening, drop every connection."""
+        if self._listener is None or self._http is None:
+            return
+        self._listener.close()
+        for connection in self._http.connections:
+            connection.force_close()
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        if calls:
+            await asyncio.wait(calls)
+        await self._http.shutdown(1)
+        self._listener = self._http = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        try:
+            version, path = self._version(request.path)
+            faults = self._engine.faults.met(request.method, path)
+            reply = await self._answer(request, version, path, faults)
+        except EngineError as error:
+            faults, reply = [], _error(error)
+        if isinstance(reply, web.StreamResponse):
+            return reply
+        for fault in faults:
+            reply = fault.change(reply)
+            pieces = fault.raw(reply, self._head(reply))
+            if pieces is not None:
+                return await _write_raw(request, pieces)
+        return self._response(reply)
+
+    async def _answer(
+        self, request: web.BaseRequest, version: tuple[int, int], path: str, faults: list[Fault]
+    ) -> Reply | web.StreamResponse:
+        call = Call(self._engine, request, version, path, {})
+        for fault in faults:
+            if early := await fault.before(call):
+                return early
+        try:
+            handler, call.names = ROUTES.find(request.method, path)
+            return await handler(call)
+        except EngineError as error:
+            return _error(error)
+
+    def _version(self, path: str) -> tuple[tuple[int, int], str]:
+        match = _VERSIONED.fullmatch(path)
+        newest = number(self._engine.api_version)
+        if not match:
+            return newest, path
+        version = (int(match[1]), int(match[2]))
+        asked = f"{match[1]}.{match[2]}"
+        if version > newest:
+            supported = f"Maximum supported API version is {self._engine.api_version}"
+            raise EngineError(400, f"client version {asked} is too new. {supported}")
+        if version < number(self._engine.min_api_version):
+            supported = f"Minimum supported API version is {self._engine.min_api_version}"
+            upgrade = "please upgrade your client to a newer version"
+            raise EngineError(400, f"client version {asked} is too old. {supported}, {upgrade}")
+        return version, match[3]
+
+    def _response(self, reply: Reply) -> web.Response:
+        headers = {**self._engine.headers(), **reply.headers}
+        if reply.body or reply.status not in (204, 304):
+            headers["Content-Type"] = reply.content_type
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+    def _head(self, reply: Reply) -> bytes:
+        """The head of an answer, its length left open as `%d`."""
+        phrase = HTTPStatus(reply.status).phrase
+        lines = [
+            f"HTTP/1.1 {reply.status} {phrase}",
+            f"Content-Type: {reply.content_type}",
+            "Content-Length: %d",
+        ]
+        lines += [f"{name}: {value}" for name, value in self._engine.headers().items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def number(version: str) -> tuple[int, int]:
+    """``1.41`` as (1, 41)."""
+    major, _, minor = version.partition(".")
+    return int(major), int(minor)
+
+
+def _error(error: EngineError) -> Reply:
+    return Reply(error.status, msgspec.json.encode({"message": error.message}) + b"\n")
+
+
+async def _write_raw(request: web.BaseRequest, pieces: Iterator[bytes]) -> web.StreamResponse:
+    """Send bytes as they are, then close: what a well-behaved server would never send."""
+    connection = await hijack(request, b"")
+    try:
+        for piece in pieces:
+            connection.writer.write(piece)
+            await connection.writer.drain()
+    except ConnectionError:
+        pass
+    return await connection.close()
