@@ -1,0 +1,146 @@
+"""A connection of its own to an engine, taken over after the response head: attach, exec, and BuildKit's session and grpc.
+
+Source: the Engine API reference, "Attach to a container" (hijacking): 101 with `Upgrade: tcp`, or 200 for clients that asked for no upgrade.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from skep.engine.address import Address
+from skep.engine.failures import engine_error
+from skep.engine.sessions import find_dead_peers
+from skep.errors import EngineProtocolError, RequestError
+
+__all__ = ["Hijacked", "connect", "take_over"]
+
+BUFFER = 2**18
+"""Bytes that are read ahead of the caller at most twice over."""
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
+_MAX_HEAD = 2**15
+_MAX_ERROR = 2**16
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Hijacked:
+    """A connection that an engine handed over: bytes flow both ways, without HTTP.
+
+    Half close with `writer.write_eof()` where `writer.can_write_eof()`; call `close` at the end, or use `async with`.
+    """
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def __aenter__(self) -> Hijacked:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection in both directions; what was not yet sent is dropped."""
+        self.writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+
+async def connect(
+    address: Address, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open one connection to the engine, outside of all pools. Raises OSError."""
+    if address.path is not None:
+        return await asyncio.open_unix_connection(address.path, limit=BUFFER)
+    reader, writer = await asyncio.open_connection(
+        address.host, address.port, ssl=context, limit=BUFFER, happy_eyeballs_delay=0.25
+    )
+    find_dead_peers(writer.get_extra_info("socket"))
+    return reader, writer
+
+
+async def take_over(
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    where: str,
+) -> Hijacked:
+    """Send the request and read the response head. Raises EngineError for a status >= 400."""
+    reader, writer = streams
+    writer.write(_request_head(method, target, headers, body) + body)
+    await writer.drain()
+    status, fields = await _read_head(reader, where)
+    while status in (100, 102, 103):
+        status, fields = await _read_head(reader, where)
+    if status >= 400:
+        raise engine_error(status, await _read_error(reader, fields))
+    framed = "Content-Length" in fields or "Transfer-Encoding" in fields
+    if status != 101 and (status != 200 or framed):
+        raise EngineProtocolError(
+            f"{where}: the engine answered {status} and did not hand the connection over"
+        )
+    return Hijacked(status, CIMultiDictProxy(fields), reader, writer)
+
+
+def _request_head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    skipped = {"content-length", "transfer-encoding"}
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in skipped]
+    if body or method in {"POST", "PUT"}:
+        lines.append(f"Content-Length: {len(body)}")
+    for line in lines:
+        if any(character in line for character in "\r\n\0"):
+            raise RequestError("a line break or NUL in the method, the path or a header")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+
+
+async def _read_head(reader: asyncio.StreamReader, where: str) -> tuple[int, CIMultiDict[str]]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    if len(head) > _MAX_HEAD:
+        raise EngineProtocolError(f"{where}: the response head is longer than {_MAX_HEAD} bytes")
+    status_line, *lines = head[:-4].split(b"\r\n")
+    status = _STATUS_LINE.fullmatch(status_line)
+    if status is None:
+        raise EngineProtocolError(f"{where}: the answer is not HTTP: it begins {status_line[:60]!r}")
+    fields: CIMultiDict[str] = CIMultiDict()
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise EngineProtocolError(f"{where}: the answer is not HTTP: it has the header {line[:60]!r}")
+        fields.add(match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape"))
+    return int(status[1]), fields
+
+
+async def _read_error(reader: asyncio.StreamReader, fields: CIMultiDict[str]) -> bytes:
+    """As much of an error's body as is worth showing."""
+    if "chunked" in fields.get("Transfer-Encoding", "").lower():
+        return await _read_chunks(reader)
+    length = fields.get("Content-Length", "")
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        if length.isascii() and length.isdigit():
+            return await reader.readexactly(min(int(length), _MAX_ERROR))
+    return await reader.read(_MAX_ERROR)
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = bytearray()
+    with contextlib.suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        while len(body) < _MAX_ERROR:
+            size = int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16)
+            if size <= 0:
+                break
+            body += await reader.readexactly(min(size, _MAX_ERROR))
+            await reader.readexactly(2)
+    return bytes(body)
