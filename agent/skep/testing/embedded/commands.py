@@ -16,7 +16,17 @@ Command = Callable[[Process, Sequence[str]], Program]
 def program(process: Process, argv: Sequence[str]) -> Program | None:
     """The script of a command line, or None for one that runs until it is stopped."""
     command = COMMANDS.get(name_of(argv))
-    return command(process, argv[1:]) if command else None
+    if command is not None:
+        return command(process, argv[1:])
+    return _not_found(process, argv) if process.strict else None
+
+
+def _not_found(process: Process, argv: Sequence[str]) -> Program:
+    yield from ()
+    what = "unable to start container process: exec"
+    reason = "executable file not found in $PATH: unknown"
+    process.out(f'OCI runtime exec failed: exec failed: {what}: "{argv[0]}": {reason}\r\n')
+    return 126
 
 
 def name_of(argv: Sequence[str]) -> str:
@@ -112,11 +122,19 @@ def pwd(process: Process, args: Sequence[str]) -> Program:
     return 0
 
 
+def ls(process: Process, args: Sequence[str]) -> Program:
+    """The folders of a small image."""
+    yield from ()
+    process.out("bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\nusr\nvar\n")
+    return 0
+
+
 def sh(process: Process, args: Sequence[str]) -> Program:
     """`sh -c SCRIPT`; without a script, one line of standard input after the other."""
     if args and args[0].startswith("-") and "c" in args[0]:
         return (yield from _script(process, args[1] if len(args) > 1 else ""))[0]
     prompt = "/ # " if process.tty else ""
+    process.strict = True
     code, rest = 0, b""
     process.out(prompt)
     while data := (yield INPUT):
@@ -195,11 +213,14 @@ def _simple(process: Process, argv: list[str]) -> Program:
         cut = argv.index(">&") if ">&" in argv else len(argv) - 1
         process.err(" ".join(argv[1:cut]) + "\n")
         return 0
-    script = program(process, argv)
-    if script is None:
-        yield FOREVER
-        return 0
-    return (yield from script)
+    command = COMMANDS.get(name_of(argv))
+    if command is not None:
+        return (yield from command(process, argv[1:]))
+    if process.strict:
+        process.err(f"sh: {argv[0]}: not found\n")
+        return 127
+    yield FOREVER
+    return 0
 
 
 COMMANDS: dict[str, Command] = {
@@ -210,6 +231,7 @@ COMMANDS: dict[str, Command] = {
     "env": env,
     "false": false,
     "hostname": hostname,
+    "ls": ls,
     "printenv": printenv,
     "pwd": pwd,
     "sh": sh,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import re
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from . import references
 from .errors import EngineError
 from .networking import Networking
+from .routing import go_kind
 from .state import Container, Image, Json, State, Volume, new_id
 
 CONFIG_DEFAULTS: Json = {
@@ -54,6 +56,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "Tty": bool,
     "OpenStdin": bool,
 }
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _GO = {list: "[]string", dict: "map[string]string", str: "string", bool: "bool"}
 _ADJECTIVES = (
     "amber",
@@ -98,9 +101,14 @@ def find_image(state: State, reference: str) -> Image:
     raise EngineError(404, f"No such image: {normal}")
 
 
-def create(state: State, networking: Networking, name: str, body: Mapping[str, Any]) -> Container:
-    """Make a container known. Raises EngineError: 400 bad request, 404 image or network missing, 409 name taken."""
-    _check_types(body)
+def create(
+    state: State, networking: Networking, name: str, body: Mapping[str, Any], *, bad_body: int = 400
+) -> Container:
+    """Make a container known. Raises EngineError: 404 for a missing image, 409 for a taken name, else 400.
+
+    `bad_body` is the status for fields of a wrong type.
+    """
+    _check(body, bad_body)
     image = find_image(state, body.get("Image") or "")
     host = {
         key: value
@@ -115,36 +123,37 @@ def create(state: State, networking: Networking, name: str, body: Mapping[str, A
     container = Container(container_id, "", image.id, config, host, time.time_ns())
     _connect(state, networking, container, body)
     name = name.removeprefix("/")
-    state.claim_name(name or _free_name(state), container_id)
-    container.name = name or next(n for n, owner in state.names.items() if owner == container_id)
+    container.name = name or _free_name(state)
+    state.claim_name(container.name, container_id)
     _mount(state, container)
     state.containers[container_id] = container
     state.emit_container(container, "create")
     return container
 
 
-def _check_types(body: Mapping[str, Any]) -> None:
+def _check(body: Mapping[str, Any], bad_body: int) -> None:
     for key, types in _TYPES.items():
         value = body.get(key)
         if value is not None and not isinstance(value, types):
             kind = _GO[types if isinstance(types, type) else types[0]]
-            found = {
-                int: "number",
-                float: "number",
-                dict: "object",
-                list: "array",
-                bool: "bool",
-                str: "string",
-            }
+            field = f"Go struct field ContainerConfigWrapper.{key} of type {kind}"
+            raise EngineError(bad_body, f"json: cannot unmarshal {go_kind(value)} into {field}")
+    host = body.get("HostConfig") or {}
+    policy = (host.get("RestartPolicy") or {}).get("Name") or "no"
+    if policy not in ("no", "always", "unless-stopped", "on-failure"):
+        raise EngineError(400, f"invalid restart policy '{policy}'")
+    if policy != "no" and host.get("AutoRemove"):
+        raise EngineError(400, "can't create 'AutoRemove' container with restart policy")
+    if 0 < (host.get("Memory") or 0) < 6 * 2**20:
+        raise EngineError(400, "Minimum memory limit allowed is 6MB")
+    for bind in host.get("Binds") or ():
+        source = bind.partition(":")[0]
+        if not source.startswith("/") and not _VOLUME_NAME.fullmatch(source):
             raise EngineError(
                 400,
-                f"json: cannot unmarshal {found.get(type(value), 'value')} into Go struct field "
-                f"ContainerConfigWrapper.{key} of type {kind}",
+                f'create {source}: "{source}" includes invalid characters for a local volume name, only '
+                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
             )
-    for port in body.get("ExposedPorts") or {}:
-        number, _, protocol = port.partition("/")
-        if not number.replace("-", "").isdigit() or protocol not in ("", "tcp", "udp", "sctp"):
-            raise EngineError(400, f"Invalid port specification: {port!r}".replace("'", '"'))
 
 
 def _merged(body: Mapping[str, Any], image: Json) -> Json:
@@ -175,18 +184,29 @@ def _merged(body: Mapping[str, Any], image: Json) -> Json:
 
 
 def _connect(state: State, networking: Networking, container: Container, body: Mapping[str, Any]) -> None:
+    """The networks it will join. Whether they exist is seen when it starts."""
+    for link in container.host.get("Links") or ():
+        target, _, alias = link.partition(":")
+        try:
+            linked = state.container(target)
+            state.links.setdefault(linked.id, []).append((container, alias or target.removeprefix("/")))
+        except EngineError as error:
+            raise EngineError(400, f"could not get container for {target}: {error.message}") from None
+    for other in container.host.get("VolumesFrom") or ():
+        try:
+            state.container(other.partition(":")[0])
+        except EngineError as error:
+            raise EngineError(400, error.message) from None
     mode = container.host.get("NetworkMode") or "default"
     if mode.startswith("container:"):
-        state.container(mode.partition(":")[2])
+        if found := state.find_container(mode.partition(":")[2]):
+            container.host["NetworkMode"] = f"container:{found.id}"
         return
     wanted = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
     for key in dict.fromkeys([mode, *wanted]):
-        if key in ("default", "bridge") and mode not in ("default", "bridge"):
-            continue
-        name, endpoint = networking.endpoint(key, wanted.get(key))
-        container.networks.setdefault(name, endpoint)
-    for link in container.host.get("Links") or ():
-        state.container(link.partition(":")[0])
+        if key not in ("default", "bridge") or mode in ("default", "bridge"):
+            name, endpoint = networking.endpoint(key, wanted.get(key))
+            container.networks.setdefault(name, endpoint)
 
 
 def _mount(state: State, container: Container) -> None:
@@ -204,6 +224,8 @@ def _mount(state: State, container: Container) -> None:
         if all(row["Target"] != path for row in wanted):
             wanted.append({"Source": "", "Target": path, "Mode": "", "RW": True})
     container.mounts = [_mounted(state, row) for row in wanted]
+    for other in container.host.get("VolumesFrom") or ():
+        container.mounts += state.container(other.partition(":")[0]).mounts
 
 
 def _mounted(state: State, row: Json) -> Json:
@@ -240,10 +262,7 @@ def mountpoint(name: str) -> str:
 
 
 def _free_name(state: State) -> str:
-    while True:
-        name = f"{random.choice(_ADJECTIVES)}_{random.choice(_NOUNS)}"  # noqa: S311 - a name, not a secret
-        if name not in state.names:
-            return name
-        name += str(random.randrange(10_000))  # noqa: S311
-        if name not in state.names:
-            return name
+    name = f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_NOUNS)}"
+    while name in state.names:
+        name += str(secrets.randbelow(10))
+    return name

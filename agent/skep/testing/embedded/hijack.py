@@ -12,9 +12,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: %b\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-RAW = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
-
 
 class _Early:
     """Stands in for a parser, to be given what came behind the request's head and body."""

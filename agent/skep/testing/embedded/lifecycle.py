@@ -26,6 +26,7 @@ SIGNALS = {
 }
 FATAL = {1, 2, 3, 6, 9, 15}
 RESTART_DELAY = 0.1
+EARLY_LIMIT = 64
 
 
 class Lifecycle:
@@ -78,6 +79,19 @@ class Lifecycle:
                 stdin=stdin,
             )
             container.process.start(commands.program(container.process, argv))
+            for data in container.early_input:
+                self.feed(container, data)
+        container.early_input.clear()
+
+    def feed(self, container: Container, data: bytes) -> None:
+        """Standard input for the main process, ``b""`` at its end; kept when the container is yet to start."""
+        if container.process is not None:
+            if data:
+                container.process.feed(data)
+            else:
+                container.process.eof()
+        elif not container.running and len(container.early_input) < EARLY_LIMIT:
+            container.early_input.append(data)
 
     def write(self, container: Container, stream: int, data: bytes) -> None:
         """The container wrote something."""
@@ -124,9 +138,8 @@ class Lifecycle:
         """Send a signal; the fatal ones end the process."""
         number = signal_number(signal)
         if not container.running:
-            raise EngineError(
-                409, f"Cannot kill container: {container.id}: Container {container.id} is not running"
-            )
+            where = f"Cannot kill container: {container.name}"
+            raise EngineError(409, f"{where}: Container {container.id} is not running")
         if number in FATAL and (number == 9 or not commands.ignores_sigterm(container.argv)):
             container.stopped_by_hand = True
             self._state.emit_container(container, "kill", signal=str(number))
@@ -185,7 +198,10 @@ class Lifecycle:
     def rename(self, container: Container, name: str) -> None:
         """Give another name, which must be free."""
         old = container.name
-        self._state.claim_name(name, container.id)
+        try:
+            self._state.claim_name(name, container.id)
+        except EngineError as error:
+            raise EngineError(error.status, f"Error when allocating new name: {error.message}") from None
         del self._state.names[old]
         container.name = name
         container.changed()
@@ -200,11 +216,9 @@ class Lifecycle:
     def remove(self, container: Container, *, force: bool = False, volumes: bool = False) -> None:
         """Remove; a running container only with `force`, which kills it."""
         if container.running and not force:
-            hint = "Unpause and then " if container.status == "paused" else ""
             what = f"You cannot remove a {container.status} container {container.id}."
-            raise EngineError(
-                409, f"{what} {hint}Stop the container before attempting removal or force remove"
-            )
+            hint = "Unpause and then stop" if container.status == "paused" else "Stop"
+            raise EngineError(409, f"{what} {hint} the container before attempting removal or force remove")
         self._cancel_restart(container)
         if container.running:
             self._state.emit_container(container, "kill", signal="9")
@@ -218,17 +232,24 @@ class Lifecycle:
         self._state.names.pop(container.name, None)
         for exec_id in container.execs:
             self._state.execs.pop(exec_id, None)
+        for mount in container.mounts if volumes else ():
+            self._drop_anonymous(mount)
+        self._unlink(container)
         self._state.emit_container(container, "destroy")
         _answer(container.removal_waiters, container.exit_code)
         _answer(container.exit_waiters, container.exit_code)
-        for mount in container.mounts if volumes else ():
-            name = mount.get("Name", "")
-            if (
-                mount.get("Anonymous")
-                and not self._state.users_of_volume(name)
-                and self._state.volumes.pop(name, None)
-            ):
-                self._state.events.emit("volume", "destroy", name, {"driver": "local"})
+
+    def _drop_anonymous(self, mount: dict[str, Any]) -> None:
+        name = mount.get("Name", "")
+        unused = mount.get("Anonymous") and not self._state.users_of_volume(name)
+        if unused and self._state.volumes.pop(name, None):
+            self._state.events.emit("volume", "destroy", name, {"driver": "local"})
+
+    def _unlink(self, container: Container) -> None:
+        links = self._state.links
+        links.pop(container.id, None)
+        for target in list(links) if container.host.get("Links") else ():
+            links[target] = [pair for pair in links[target] if pair[0] is not container]
 
     def shut_down(self, container: Container) -> None:
         """The engine stops: running containers end; whether they come back is up to their restart policy."""

@@ -40,14 +40,26 @@ class Networking:
 
     def endpoint(self, name: str, settings: dict[str, Any] | None = None) -> tuple[str, Endpoint]:
         """A container's end of the network `name`, not connected yet, under the network's own name."""
-        network = self._state.network("bridge" if name in ("", "default") else name)
         settings = settings or {}
-        return network.name, Endpoint(
-            network.id, aliases=settings.get("Aliases"), links=settings.get("Links")
-        )
+        end = Endpoint("", aliases=settings.get("Aliases"), links=settings.get("Links"))
+        try:
+            network = self._state.network("bridge" if name in ("", "default") else name)
+        except EngineError:
+            return name, end
+        end.network_id = network.id
+        return network.name, end
 
     def connect(self, container: Container) -> None:
-        """Give a starting container its addresses and ports. Raises EngineError 500 when a host port is taken."""
+        """Give a starting container its addresses and ports.
+
+        Raises EngineError: 404 when a network or the container whose network it shares is missing, 500 when a host
+        port is taken.
+        """
+        mode = container.host.get("NetworkMode", "")
+        if mode.startswith("container:"):
+            self._state.container(mode.partition(":")[2])
+        for name, endpoint in container.networks.items():
+            endpoint.network_id = self._state.network(endpoint.network_id or name).id
         ports = self._publish(container)
         for endpoint in container.networks.values():
             self.join(container, endpoint)

@@ -30,13 +30,12 @@ def frame(chunk: Chunk) -> bytes:
 class Output:
     """The last 1000 writes, and the means to follow them while the process lives."""
 
-    __slots__ = ("_ended", "_event", "_runs", "chunks", "count")
+    __slots__ = ("_event", "_runs", "chunks", "count")
 
     def __init__(self) -> None:
         self.chunks: deque[Chunk] = deque(maxlen=KEPT)
         self.count = 0
         self._runs = 0
-        self._ended = False
         self._event: asyncio.Event | None = None
 
     def write(self, stream: int, data: bytes) -> None:
@@ -58,12 +57,13 @@ class Output:
     def kept(self, tail: int | None = None) -> list[Chunk]:
         """The kept writes, or the last `tail` of them."""
         chunks = list(self.chunks)
-        return chunks if tail is None else chunks[len(chunks) - tail if tail < len(chunks) else 0 :]
+        return chunks if tail is None else chunks[max(0, len(chunks) - tail) :]
 
-    async def follow(self, first: int | None = None) -> AsyncIterator[Chunk]:
-        """Writes as they come, from number `first` (default: from now on), until the process ends."""
-        position = self.count if first is None else first
-        run = self._runs
+    def follow(self, first: int | None = None) -> AsyncIterator[Chunk]:
+        """Writes as they come, from number `first` (default: from this call on), until the process ends."""
+        return self._follow(self.count if first is None else first, self._runs)
+
+    async def _follow(self, position: int, run: int) -> AsyncIterator[Chunk]:
         while True:
             missing = self.count - position
             position = self.count

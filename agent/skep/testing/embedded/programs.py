@@ -30,7 +30,8 @@ class Process:
     """One program under way: it is fed time and input; what it writes, and how it ends, is handed on.
 
     `write(stream, data)` gets the output; `ended(exit_code)` is called once, never from within `start`.
-    Without `stdin`, standard input is at its end from the beginning.
+    Without `stdin`, standard input is at its end from the beginning. A `strict` process knows only the commands that
+    the engine knows; for others any other command is a server, and runs until it is stopped.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Process:
         "_write",
         "ended",
         "env",
+        "strict",
         "tty",
     )
 
@@ -55,9 +57,11 @@ class Process:
         *,
         tty: bool = False,
         stdin: bool = False,
+        strict: bool = False,
     ) -> None:
         self.env = env
         self.tty = tty
+        self.strict = strict
         self.ended: Callable[[int], None] | None = ended
         self._write = write
         self._input = b""

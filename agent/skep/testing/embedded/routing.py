@@ -49,42 +49,64 @@ class Call:
         return default if value is None else value.strip().lower() not in _FALSE
 
     def integer(self, name: str, default: int = 0) -> int:
-        """A whole number. Raises EngineError 400."""
+        """A whole number. Raises EngineError 500, as engines do."""
         value = self.text(name)
         try:
             return int(value) if value else default
         except ValueError:
+            raise EngineError(500, f'strconv.Atoi: parsing "{value}": invalid syntax') from None
+
+    def size(self) -> tuple[int, int]:
+        """Height and width of a terminal. Raises EngineError 400."""
+        try:
+            return int(self.text("h")), int(self.text("w"))
+        except ValueError as error:
+            value = str(error).partition(": ")[2].strip("'")
             raise EngineError(400, f'strconv.Atoi: parsing "{value}": invalid syntax') from None
 
     def filters(self, known: Iterable[str]) -> dict[str, list[str]]:
-        """The `filters` parameter, in either of its two shapes. Raises EngineError 400."""
+        """The `filters` parameter, in either of its two shapes. Raises EngineError."""
         text = self.text("filters")
         if not text:
             return {}
         try:
             found = msgspec.json.decode(text, type=dict[str, dict[str, bool] | list[str]])
         except msgspec.DecodeError as error:
-            raise EngineError(400, f"invalid filter: {error}") from None
+            raise EngineError(self.bad_body, f"invalid filter: {error}") from None
         for key in found:
             if key not in known:
                 raise EngineError(400, f"Invalid filter '{key}'")
-        return {key: [v for v in values] for key, values in found.items()}
+        return {key: list(values) for key, values in found.items()}
 
-    async def json(self) -> dict[str, Any]:
-        """The body, an object; an empty body is an empty object. Raises EngineError 400."""
+    @property
+    def bad_body(self) -> int:
+        """The status for a body that cannot be read: engines before 23 (API 1.42) call it their own fault."""
+        return 400 if self.version >= (1, 42) else 500
+
+    async def json(self, *, required: bool = True) -> dict[str, Any]:
+        """The body, an object; an empty one only when not `required`. Raises EngineError."""
         raw = await self.request.read()
-        if not raw.strip():
+        if not raw.strip() and not required:
             return {}
-        if not self.request.content_type == JSON:
+        if self.request.content_type != JSON:
             what = self.request.headers.get("Content-Type", "")
             raise EngineError(400, f"Content-Type specified ({what}) must be 'application/json'")
         try:
             body = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:
-            raise EngineError(400, f"invalid character in request body: {error}") from None
+            text = "EOF" if not raw.strip() else "unexpected EOF" if "truncated" in str(error) else str(error)
+            raise EngineError(self.bad_body, text) from None
         if not isinstance(body, dict):
-            raise EngineError(400, "json: cannot unmarshal the request body: it must be an object")
+            raise EngineError(
+                self.bad_body, f"json: cannot unmarshal {go_kind(body)} into Go value of type object"
+            )
         return body
+
+
+def go_kind(value: object) -> str:
+    """What Go's JSON decoder calls a value."""
+    kinds = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+    return kinds.get(type(value), "null")
 
 
 Handler = Callable[[Call], Awaitable[Reply | web.StreamResponse]]

@@ -30,7 +30,7 @@ class Server:
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = engine
         self._listener: asyncio.Server | None = None
-        self._http: web.Server[web.BaseRequest] | None = None
+        self._http: web.Server | None = None
         self._calls: set[asyncio.Task[object]] = set()
 
     async def listen(self, address: str, tls: ssl.SSLContext | None) -> str:

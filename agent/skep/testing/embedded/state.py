@@ -114,12 +114,13 @@ class Container:
     stopped_by_hand: bool = False
     ports: PortMap | None = None
     process: Process | None = None
+    early_input: list[bytes] = field(default_factory=list)
     output: Output | None = None
     restart_timer: asyncio.TimerHandle | None = None
     exit_waiters: list[asyncio.Future[int]] = field(default_factory=list)
     removal_waiters: list[asyncio.Future[int]] = field(default_factory=list)
     execs: list[str] = field(default_factory=list)
-    row: tuple[str, Json] | None = None
+    row: Json | None = None
     attributes: Attributes | None = None
 
     @property
@@ -154,6 +155,7 @@ class State:
         self.networks: dict[str, Network] = {}
         self.volumes: dict[str, Volume] = {}
         self.execs: dict[str, Exec] = {}
+        self.links: dict[str, list[tuple[Container, str]]] = {}
         self.events = EventLog()
 
     def container(self, name: str) -> Container:
@@ -167,6 +169,13 @@ class State:
         if not matches:
             raise no_such_container(name)
         return matches[0]
+
+    def find_container(self, name: str) -> Container | None:
+        """As `container`, but None when there is none."""
+        try:
+            return self.container(name)
+        except EngineError:
+            return None
 
     def claim_name(self, name: str, container_id: str) -> None:
         """Reserve a name. Raises EngineError: 400 for a name that cannot be one, 409 for a taken one."""

@@ -78,14 +78,11 @@ def _row(state: State, container: Container) -> Json:
 
 
 def names(state: State, container: Container) -> list[str]:
-    """The container's name and those by which others link to it."""
-    found = [f"/{container.name}"]
-    for other in state.containers.values():
-        for link in other.host.get("Links") or ():
-            target, _, alias = link.partition(":")
-            if target.removeprefix("/") in (container.name, container.id):
-                found.insert(0, f"/{other.name}/{alias or target}")
-    return found
+    """The container's name, and before it those by which others link to it."""
+    own = f"/{container.name}"
+    if not state.links:
+        return [own]
+    return [f"/{user.name}/{alias}" for user, alias in state.links.get(container.id, ())] + [own]
 
 
 def _row_ports(container: Container) -> list[Json]:

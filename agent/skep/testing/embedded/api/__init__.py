@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..routing import Routes
-from . import containers, system
+from skep.testing.embedded.routing import Routes
+
+from . import attach, containers, execs, logs, observe, system
 
 ROUTES = Routes()
-for _subject in (containers, system):
+for _subject in (containers, attach, execs, logs, observe, system):
     ROUTES.include(_subject.routes)

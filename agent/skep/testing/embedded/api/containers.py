@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .. import creation, views
-from ..errors import EngineError
-from ..routing import Call, Reply, Routes, answer, nothing
-from ..state import Container
-from .filters import listed
+from skep.testing.embedded import creation, views
+from skep.testing.embedded.errors import EngineError
+from skep.testing.embedded.routing import Call, Reply, Routes, answer, nothing
+from skep.testing.embedded.state import Container
+
+from .filters import labels_fit, listed
 
 routes = Routes()
 
@@ -31,9 +32,9 @@ async def create(call: Call) -> Reply:
     """Make a container."""
     body = await call.json()
     if not body:
-        raise EngineError(400, "config cannot be empty in order to create a container")
-    engine = call.engine
-    container = creation.create(engine.state, engine.networking, call.text("name"), body)
+        raise EngineError(400, "Config cannot be empty in order to create a container")
+    engine, name = call.engine, call.text("name")
+    container = creation.create(engine.state, engine.networking, name, body, bad_body=call.bad_body)
     return answer({"Id": container.id, "Warnings": []}, 201)
 
 
@@ -111,3 +112,30 @@ async def remove(call: Call) -> Reply:
     """Remove it."""
     call.engine.lifecycle.remove(named(call), force=call.flag("force"), volumes=call.flag("v"))
     return nothing()
+
+
+@routes.add("POST", "/containers/{name}/update")
+async def update(call: Call) -> Reply:
+    """Change limits and the restart policy."""
+    container = named(call)
+    body = await call.json()
+    container.host.update({key: value for key, value in body.items() if value not in (None, 0, "", [], {})})
+    container.changed()
+    call.engine.state.emit_container(container, "update")
+    return answer({"Warnings": None})
+
+
+@routes.add("POST", "/containers/prune")
+async def prune(call: Call) -> Reply:
+    """Remove all that do not run."""
+    engine = call.engine
+    wanted = call.filters(("label", "label!", "until")).get("label", [])
+    gone = [
+        container
+        for container in engine.state.containers.values()
+        if not container.running and labels_fit(container.config["Labels"], wanted)
+    ]
+    for container in gone:
+        engine.lifecycle.remove(container)
+    engine.state.events.emit("container", "prune", "", {"reclaimed": "0"})
+    return answer({"ContainersDeleted": [container.id for container in gone] or None, "SpaceReclaimed": 0})

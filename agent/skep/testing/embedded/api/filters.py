@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ..creation import find_image
-from ..errors import EngineError
-from ..routing import Call
-from ..state import Container, State
+from skep.testing.embedded.creation import find_image
+from skep.testing.embedded.errors import EngineError
+from skep.testing.embedded.routing import Call
+from skep.testing.embedded.state import Container, State
 
 KNOWN = (
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-    "publish", "since", "status", "volume",
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name",
+    "network", "publish", "since", "status", "volume",
 )  # fmt: skip
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTH = ("none", "starting", "healthy", "unhealthy")
@@ -60,14 +60,14 @@ def _matches(values: list[str], texts: list[str]) -> bool:
 def _status(state: State, values: list[str]) -> Test:
     for value in values:
         if value not in STATES:
-            raise EngineError(400, f"Unrecognised filter value for status: {value}")
+            raise EngineError(400, f"Invalid filter 'status={value}'")
     return lambda container: container.status in values
 
 
 def _health(state: State, values: list[str]) -> Test:
     for value in values:
         if value not in HEALTH:
-            raise EngineError(400, f"Unrecognised filter value for health: {value}")
+            raise EngineError(400, f"Invalid filter 'health={value}'")
     return lambda container: (container.health or "none") in values
 
 
@@ -108,13 +108,19 @@ def _volume(state: State, values: list[str]) -> Test:
     )
 
 
+def _reference(state: State, name: str) -> Container:
+    if found := state.find_container(name):
+        return found
+    raise EngineError(500, f"no such container {name}")
+
+
 def _before(state: State, values: list[str]) -> Test:
-    limit = min(state.container(value).created for value in values)
+    limit = min(_reference(state, value).created for value in values)
     return lambda container: container.created < limit
 
 
 def _since(state: State, values: list[str]) -> Test:
-    limit = max(state.container(value).created for value in values)
+    limit = max(_reference(state, value).created for value in values)
     return lambda container: container.created > limit
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 from aiohttp import web
 
-from ..errors import EngineError
-from ..events import Event, Reader
-from ..routing import Call, Reply, Routes, answer
-from ..state import Json
-from ..times import rfc3339, timestamp
+from skep.testing.embedded.errors import EngineError
+from skep.testing.embedded.events import Event, Reader
+from skep.testing.embedded.routing import Call, Reply, Routes, answer
+from skep.testing.embedded.state import Json
+from skep.testing.embedded.times import rfc3339, timestamp
 
 routes = Routes()
 
@@ -29,12 +29,7 @@ _EVENT_FILTERS = (
 @routes.add("HEAD", "/_ping")
 async def ping(call: Call) -> Reply:
     """The headers tell which versions are spoken."""
-    headers = {
-        "Builder-Version": "",
-        "Swarm": "inactive",
-        "Cache-Control": "no-cache, no-store, must-revalidate",
-        "Pragma": "no-cache",
-    }
+    headers = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
     body = b"" if call.request.method == "HEAD" else b"OK"
     return Reply(200, body, "text/plain; charset=utf-8", headers)
 
@@ -206,7 +201,8 @@ def _moment(call: Call, name: str) -> int | None:
     try:
         return timestamp(call.text(name))
     except ValueError:
-        raise EngineError(400, f"failed to parse value as time or duration: {call.text(name)!r}") from None
+        value = call.text(name)
+        raise EngineError(call.bad_body, f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
 
 
 def _event_filter(filters: dict[str, list[str]]) -> Callable[[Event], bool]:
