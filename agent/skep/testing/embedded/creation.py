@@ -152,7 +152,8 @@ def _check(body: Mapping[str, Any], bad_body: int) -> None:
             raise EngineError(
                 400,
                 f'create {source}: "{source}" includes invalid characters for a local volume name, only '
-                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. '
+                "If you intended to pass a host directory, use absolute path",
             )
 
 

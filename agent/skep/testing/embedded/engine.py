@@ -8,7 +8,6 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,12 +24,13 @@ DEFAULT_IMAGES = ("busybox:latest", "redis:latest", "postgres:latest", "nginx:la
 class EmbeddedEngine:
     """A simulated Docker Engine that the docker CLI, docker-py, aiodocker and skep can talk to.
 
-    Containers are states, not processes: `sleep`, `echo`, `cat`, `env`, a small `sh` and the like do what one expects of
-    them, any other command runs until it is stopped. The methods of this class act as if something happened on the
-    host: they need no client, take effect at once, and tell it to those who listen to the engine's events.
+    Containers are states, not processes: `sleep`, `echo`, `cat`, `env`, a small `sh` and the like do what one
+    expects of them, any other command runs until it is stopped. The methods of this class act as if something
+    happened on the host: they need no client, take effect at once, and the engine's events tell of them. They
+    raise `EngineError` where the API would answer with an error.
 
-    `labels` are the engine's (`model=high-memory`), `memory` is in bytes, `images` are there from the beginning.
-    `engine_id` is by default made from `name`, so that a restarted engine keeps it.
+    `labels` are the engine's (``model=high-memory``), `memory` is in bytes, `images` are there from the
+    beginning. `engine_id` is by default made from `name`, so that an engine started again keeps it.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class EmbeddedEngine:
     async def start(self, listen: str | None = None, *, ssl_context: ssl.SSLContext | None = None) -> None:
         """Serve on `listen`: ``unix:///path`` or ``tcp://127.0.0.1:port`` (port 0: a free one); then see `url`.
 
-        Default: the address of the last time, the first time a socket in a temporary folder. Raises OSError when the address is taken.
+        The default is the address of the last time; the first time it is a socket in a temporary folder.
+        Raises OSError when the address is taken.
         """
         address = listen or self.url
         if not address:
@@ -112,7 +113,7 @@ class EmbeddedEngine:
         await self.stop()
 
     def add_image(self, reference: str, config: Mapping[str, Any] | None = None) -> str:
-        """Make an image known, with the `Config` of a known one of that name or the one given; returns its id."""
+        """Make an image known, configured as the catalogue or `config` says; returns its id."""
         tag = references.normal(reference)
         id_ = references.image_id(tag)
         full = {**references.catalogue_config(tag), **(config or {})}
@@ -134,11 +135,11 @@ class EmbeddedEngine:
         cpu_shares: int = 0,
         **host: Any,
     ) -> str:
-        """Create a container; returns its id. Raises EngineError as the API would.
+        """Create a container; returns its id.
 
-        `ports` maps a container's port (``80/tcp``) to a host's (``8080``, ``127.0.0.1:8080``, None for any). `health` gives it
-        a health check, with that status once it runs. `memory` is in bytes. Further arguments are fields of `HostConfig`
-        (``RestartPolicy={"Name": "always"}``).
+        `ports` maps a container's port (``80/tcp``) to a host's (``8080``, ``127.0.0.1:8080``, None for
+        any). `health` gives it a health check, which finds that once it runs. `memory` is in bytes. Further
+        arguments are fields of `HostConfig` (``RestartPolicy={"Name": "always"}``).
         """
         argv = command.split() if isinstance(command, str) else command
         body: dict[str, Any] = {
@@ -218,9 +219,9 @@ class EmbeddedEngine:
         self.lifecycle.write(self.state.container(container), 2 if stderr else 1, text.encode())
 
     async def restart(self, *, live_restore: bool = False) -> None:
-        """Restart the engine: connections drop, the event history is lost, containers follow their restart policies.
+        """Restart the engine: connections drop, the event history is lost.
 
-        With `live_restore` they run on meanwhile.
+        Containers stop, and start again as their restart policies say; with `live_restore` they run on.
         """
         containers = list(self.state.containers.values())
         await self._server.close()

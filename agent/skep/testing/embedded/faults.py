@@ -1,8 +1,8 @@
 """Faults of an embedded engine: what networks, daemons and disks do on a bad day, on demand.
 
-Each method of `Faults` sets one fault and returns it. A fault lasts until its `clear()`, the end of its ``with`` block, or
-`Faults.clear()`. `where` says which requests it meets: None for all, a glob over the path without its version
-(``/containers/*/json``), or a function of method and path.
+Each method of `Faults` sets one fault and returns it. A fault lasts until its `clear()`, the end of its
+``with`` block, or `Faults.clear()`. `where` says which requests it meets: None for all, a glob over the
+path without its version (``/containers/*/json``), or a function of method and path.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Fault:
         return reply
 
     def raw(self, reply: Reply, head: bytes) -> Iterator[bytes] | None:
-        """The bytes to send in place of the answer, after which the connection closes; None sends the answer."""
+        """The bytes to send in the answer's place before the connection closes; None to send the answer."""
         return None
 
 
@@ -133,7 +133,10 @@ class _Endless(Fault):
 
 
 class Faults:
-    """The faults of one engine. `events` changes what event streams send, batch by batch; None sends it as it is."""
+    """The faults of one engine.
+
+    `events` changes what event streams send, batch by batch; `engine_id` is told in place of the true one.
+    """
 
     def __init__(self, state: State) -> None:
         self.active: set[Fault] = set()

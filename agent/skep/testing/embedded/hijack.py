@@ -1,8 +1,8 @@
-"""Takes a connection over from aiohttp's server, as `attach` and `exec` need it: raw bytes both ways, with half-close.
+"""Takes a connection over from aiohttp's server: raw bytes both ways, with half-close, as `attach` needs it.
 
-The request's transport is handed to a protocol of ours. What the client sent early, behind its request, is not lost: aiohttp
-keeps it for whoever sets a parser, so a parser is set that only collects. The server's own protocol is told of the
-connection's end, so that it forgets the connection as it forgets any other.
+The request's transport is handed to a protocol of ours. What the client sent early, behind its request, is
+not lost: aiohttp keeps it for whoever sets a parser, so a parser is set that only collects. The server's
+own protocol is told of the connection's end, so that it forgets the connection as it forgets any other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The life of containers: created, started, paused, killed, dead, gone, with an engine's events at each step."""
+"""The life of containers: created, started, paused, killed, gone, with an engine's events at each step."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Lifecycle:
         container.early_input.clear()
 
     def feed(self, container: Container, data: bytes) -> None:
-        """Standard input for the main process, ``b""`` at its end; kept when the container is yet to start."""
+        """Standard input for the main process (``b""``: its end); kept while the container is yet to start."""
         if container.process is not None:
             if data:
                 container.process.feed(data)

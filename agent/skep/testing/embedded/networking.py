@@ -123,7 +123,7 @@ class Networking:
     def _bind(
         self, container: Container, port: str, binding: dict[str, str], claimed: dict[tuple[str, str], str]
     ) -> list[dict[str, str]]:
-        """One published port; the protocol is part of the key, an address of one host is not told from 0.0.0.0."""
+        """One published port. Unlike on a real engine, two addresses of the host cannot have the same one."""
         address, number = binding.get("HostIp", ""), str(binding.get("HostPort", ""))
         protocol = port.partition("/")[2] or "tcp"
         first, _, last = number.partition("-")

@@ -1,7 +1,8 @@
 """How the embedded engine runs a program: as a script of what a process writes, reads and returns.
 
-A program is a generator. It yields a number to sleep that many seconds, `INPUT` to be sent the next bytes of its
-standard input (``b""`` at its end), or `FOREVER`; it returns its exit code. Nothing runs: no task, no process.
+A program is a generator. It yields a number to sleep that many seconds, `INPUT` to be sent the next bytes
+of its standard input (``b""`` at its end), or `FOREVER`; it returns its exit code. Nothing runs: no task,
+no process.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Process:
     """One program under way: it is fed time and input; what it writes, and how it ends, is handed on.
 
     `write(stream, data)` gets the output; `ended(exit_code)` is called once, never from within `start`.
-    Without `stdin`, standard input is at its end from the beginning. A `strict` process knows only the commands that
-    the engine knows; for others any other command is a server, and runs until it is stopped.
+    Without `stdin`, standard input is at its end from the beginning. A `strict` process knows only the
+    commands that the engine knows; for others any other command is a server, and runs until it is stopped.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""Requests and answers of the embedded engine, and the table of its paths, shared by all engines of a process."""
+"""Requests and answers of the embedded engine, and the table of its paths."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Call:
             value = str(error).partition(": ")[2].strip("'")
             raise EngineError(400, f'strconv.Atoi: parsing "{value}": invalid syntax') from None
 
-    def filters(self, known: Iterable[str]) -> dict[str, list[str]]:
-        """The `filters` parameter, in either of its two shapes. Raises EngineError."""
+    def filters(self, known: Iterable[str] | None) -> dict[str, list[str]]:
+        """The `filters` parameter, in either of its shapes; None knows all. Raises EngineError."""
         text = self.text("filters")
         if not text:
             return {}
@@ -74,7 +74,7 @@ class Call:
         except msgspec.DecodeError as error:
             raise EngineError(self.bad_body, f"invalid filter: {error}") from None
         for key in found:
-            if key not in known:
+            if known is not None and key not in known:
                 raise EngineError(400, f"Invalid filter '{key}'")
         return {key: list(values) for key, values in found.items()}
 
@@ -83,8 +83,9 @@ class Call:
         """The status for a body that cannot be read: engines before 23 (API 1.42) call it their own fault."""
         return 400 if self.version >= (1, 42) else 500
 
-    async def json(self, *, required: bool = True) -> dict[str, Any]:
-        """The body, an object; an empty one only when not `required`. Raises EngineError."""
+    async def json(self, *, required: bool = True, bad: int | None = None) -> dict[str, Any]:
+        """The body, an object; an empty one only when not `required`. Raises EngineError, of status `bad`."""
+        bad = bad or self.bad_body
         raw = await self.request.read()
         if not raw.strip() and not required:
             return {}
@@ -95,7 +96,7 @@ class Call:
             body = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:
             text = "EOF" if not raw.strip() else "unexpected EOF" if "truncated" in str(error) else str(error)
-            raise EngineError(self.bad_body, text) from None
+            raise EngineError(bad, text) from None
         if not isinstance(body, dict):
             raise EngineError(
                 self.bad_body, f"json: cannot unmarshal {go_kind(body)} into Go value of type object"

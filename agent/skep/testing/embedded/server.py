@@ -34,7 +34,7 @@ class Server:
         self._calls: set[asyncio.Task[object]] = set()
 
     async def listen(self, address: str, tls: ssl.SSLContext | None) -> str:
-        """Begin to serve on ``unix:///path`` or ``tcp://host:port``; returns the address with the port chosen."""
+        """Serve on ``unix:///path`` or ``tcp://host:port``; returns the address with the port chosen."""
         loop = asyncio.get_running_loop()
         self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
         scheme, _, rest = address.partition("://")

@@ -1,4 +1,4 @@
-"""What one engine knows: its containers, images, networks, volumes and execs, and how they are found by name."""
+"""What one engine knows: containers, images, networks, volumes, execs, and how they are found by name."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from skep.testing.embedded.routing import Routes
 
-from . import attach, containers, execs, logs, observe, system
+from . import attach, build, containers, execs, images, logs, networks, observe, other, system, volumes
 
 ROUTES = Routes()
-for _subject in (containers, attach, execs, logs, observe, system):
+for _subject in (containers, attach, execs, logs, observe, images, build, networks, volumes, system, other):
     ROUTES.include(_subject.routes)

@@ -109,7 +109,9 @@ async def rename(call: Call) -> Reply:
 
 @routes.add("DELETE", "/containers/{name}")
 async def remove(call: Call) -> Reply:
-    """Remove it."""
+    """Remove it; with `link`, only the name by which another container links to it."""
+    if call.flag("link"):
+        raise EngineError(500, "Conflict, cannot remove the default link name of the container")
     call.engine.lifecycle.remove(named(call), force=call.flag("force"), volumes=call.flag("v"))
     return nothing()
 

@@ -31,7 +31,7 @@ def _exec(call: Call) -> Exec:
 async def create(call: Call) -> Reply:
     """Prepare a command; it runs when it is started."""
     container = named(call)
-    body = await call.json()
+    body = await call.json(bad=400)
     argv = body.get("Cmd") or []
     if not argv or not isinstance(argv, list):
         raise EngineError(400, "No exec command specified")

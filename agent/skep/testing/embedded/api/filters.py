@@ -46,7 +46,8 @@ def labels_fit(labels: Mapping[str, str], wanted: list[str]) -> bool:
     return True
 
 
-def _matches(values: list[str], texts: list[str]) -> bool:
+def matches(values: list[str], texts: list[str]) -> bool:
+    """True when a value equals one of the texts, or fits within it as a regular expression."""
     for value in values:
         try:
             pattern = re.compile(value)
@@ -129,9 +130,9 @@ _TESTS: dict[str, Callable[[State, list[str]], Test]] = {
     "before": _before,
     "exited": _exited,
     "health": _health,
-    "id": lambda state, values: lambda container: _matches(values, [container.id]),
+    "id": lambda state, values: lambda container: matches(values, [container.id]),
     "label": lambda state, values: lambda container: labels_fit(container.config.get("Labels") or {}, values),
-    "name": lambda state, values: lambda container: _matches(values, [container.name, f"/{container.name}"]),
+    "name": lambda state, values: lambda container: matches(values, [container.name, f"/{container.name}"]),
     "network": _network,
     "since": _since,
     "status": _status,

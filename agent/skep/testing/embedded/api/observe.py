@@ -129,7 +129,7 @@ async def export(call: Call) -> Reply:
 async def archive(call: Call) -> Reply:
     """A tar of one of its folders."""
     container, path = named(call), call.text("path").strip("/")
-    if path and path.partition("/")[0] not in FOLDERS or "/" in path:
+    if path and path not in FOLDERS:
         raise EngineError(404, f"Could not find the file /{path} in container {call.names['name']}")
     stat = {
         "name": path or "/",

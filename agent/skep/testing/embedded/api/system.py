@@ -19,10 +19,6 @@ routes = Routes()
 
 KERNEL = "6.1.0-skep"
 SYSTEM = "Embedded engine of skep.testing"
-_EVENT_FILTERS = (
-    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret",
-    "service", "type", "volume",
-)  # fmt: skip
 
 
 @routes.add("GET", "/_ping")
@@ -159,7 +155,7 @@ async def events(call: Call) -> web.StreamResponse:
     if since is not None and until is not None and since > until:
         text = f"`since` time ({call.text('since')}) cannot be after `until` time ({call.text('until')})"
         raise EngineError(400, text)
-    keep = _event_filter(call.filters(_EVENT_FILTERS))
+    keep = _event_filter(call.filters(None))
     legacy = call.version < (1, 52)
     response = web.StreamResponse(headers={**call.engine.headers(), "Content-Type": "application/json"})
     reader = Reader()
