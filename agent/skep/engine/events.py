@@ -1,17 +1,21 @@
-"""An engine's event stream. It is a hint that something changed: engines drop events for slow readers and remember 256."""
+"""An engine's event stream.
+
+It is only a hint that something changed: engines drop events for slow readers, and remember no more than 256.
+Source: the Engine API reference, "Monitor events".
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import deque
 from dataclasses import dataclass
 
 import aiohttp
 import msgspec
 
-from skep.engine.failures import translate
-from skep.errors import EngineProtocolError, EngineUnreachableError
+from skep.engine.failures import NETWORK_ERRORS, translate
+from skep.errors import EngineProtocolError
 
-__all__ = ["MAX_LINE", "EngineEvent", "EventStream"]
+__all__ = ["MAX_LINE", "EngineEvent", "EventStream", "decode_event"]
 
 MAX_LINE = 2**20
 """Bytes that one event may have."""
@@ -23,9 +27,9 @@ class _Actor(msgspec.Struct):
 
 
 class _Wire(msgspec.Struct):
-    type: str = msgspec.field(name="Type", default="")
-    action: str = msgspec.field(name="Action", default="")
-    actor: _Actor | None = msgspec.field(name="Actor", default=None)
+    type: str = msgspec.field(name="Type")
+    action: str = msgspec.field(name="Action")
+    actor: _Actor = msgspec.field(name="Actor")
     time: int = 0
     time_nano: int = msgspec.field(name="timeNano", default=0)
 
@@ -37,8 +41,9 @@ _DECODER = msgspec.json.Decoder(_Wire)
 class EngineEvent:
     """One event as an engine told it.
 
-    type: `container`, `network`, `image`, …; action: `start`, `exec_create: sh`, …; id and attributes: of the object.
-    time_nano: nanoseconds since 1970 by the engine's clock. raw: the line itself, without its end.
+    type: of the object (`container`, `network`, `image`, …). action: `start`, `exec_create: sh`, ….
+    id, attributes: of the object. time_nano: nanoseconds since 1970 by the engine's clock.
+    raw: the line itself, without its end.
     """
 
     type: str
@@ -50,7 +55,7 @@ class EngineEvent:
 
 
 class EventStream:
-    """The events of one subscription, in the order they come; ends when the engine ends it.
+    """The events of one subscription in the order they come; it ends when the engine ends it.
 
     `skipped` counts lines that were not events. Iterating raises EngineUnreachableError when the connection breaks,
     EngineProtocolError for a line longer than `MAX_LINE`.
@@ -59,46 +64,44 @@ class EventStream:
     def __init__(self, response: aiohttp.ClientResponse, where: str) -> None:
         self._response = response
         self._where = where
+        self._rest = bytearray()
+        self._ready: deque[EngineEvent] = deque()
         self.skipped = 0
 
-    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
-        async for line in self._lines():
-            event = decode_event(line)
-            if event is None:
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> EngineEvent:
+        while not self._ready:
+            try:
+                chunk = await self._response.content.readany()
+            except NETWORK_ERRORS as error:
+                raise translate(error, self._where) from error
+            if not chunk:
+                raise StopAsyncIteration
+            self._take(chunk)
+        return self._ready.popleft()
+
+    def _take(self, chunk: bytes) -> None:
+        *ends, tail = chunk.split(b"\n")
+        for end in ends:
+            line = bytes(self._rest + end).strip()
+            self._rest.clear()
+            event = decode_event(line) if len(line) <= MAX_LINE else None
+            if event is not None:
+                self._ready.append(event)
+            elif line:
                 self.skipped += 1
-            else:
-                yield event
-
-    async def _lines(self) -> AsyncIterator[bytes]:
-        rest = bytearray()
-        try:
-            async for chunk in self._response.content.iter_any():
-                *lines, tail = chunk.split(b"\n")
-                if lines:
-                    lines[0] = bytes(rest) + lines[0]
-                    rest.clear()
-                rest += tail
-                for line in lines:
-                    self._check(len(line))
-                    if line.strip():
-                        yield line.strip()
-                self._check(len(rest))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise translate(error, self._where) or EngineUnreachableError(self._where) from error
-
-    def _check(self, size: int) -> None:
-        if size > MAX_LINE:
-            raise EngineProtocolError(f"{self._where}: an event longer than {MAX_LINE} bytes")
+        self._rest += tail
+        if len(self._rest) > MAX_LINE:
+            raise EngineProtocolError(f"{self._where}: an event of more than {MAX_LINE} bytes")
 
 
 def decode_event(line: bytes) -> EngineEvent | None:
-    """The event in this line; None when it is not one."""
+    """The event in this line; None if it is not one."""
     try:
         wire = _DECODER.decode(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    actor = wire.actor
-    if not (wire.type and wire.action and actor):
-        return None
     time_nano = wire.time_nano or wire.time * 10**9
-    return EngineEvent(wire.type, wire.action, actor.id, actor.attributes or {}, time_nano, line)
+    return EngineEvent(wire.type, wire.action, wire.actor.id, wire.actor.attributes or {}, time_nano, line)

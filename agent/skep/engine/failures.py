@@ -16,10 +16,15 @@ from skep.errors import (
     SkepError,
 )
 
-__all__ = ["MAX_MESSAGE", "engine_error", "translate"]
+__all__ = ["MAX_ERROR_BODY", "NETWORK_ERRORS", "cause", "engine_error", "translate"]
 
-MAX_MESSAGE = 4096
-"""Characters of an engine's error message that are kept."""
+MAX_ERROR_BODY = 2**16
+"""Bytes of an error's body that are read."""
+
+NETWORK_ERRORS = (aiohttp.ClientError, OSError, EOFError, asyncio.LimitOverrunError)
+"""All that `translate` knows; TimeoutError is an OSError."""
+
+_MAX_MESSAGE = 4096
 
 
 class _Body(msgspec.Struct):
@@ -27,35 +32,40 @@ class _Body(msgspec.Struct):
 
 
 def engine_error(status: int, body: bytes) -> EngineError:
-    """The error that an engine's answer with `status` >= 400 and this body tells of."""
+    """The error that an engine's answer with this status and body tells of; its message has at most 4096 characters."""
     try:
         message = msgspec.json.decode(body, type=_Body).message
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        message = body[: 4 * MAX_MESSAGE].decode("utf-8", "replace")
+        message = body[: 4 * _MAX_MESSAGE].decode("utf-8", "replace")
     message = message.strip() or f"the engine answered with status {status} and no message"
-    return EngineError(status, message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " …")
+    return EngineError(
+        status, message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 2] + " …"
+    )
 
 
-def translate(error: BaseException, where: str) -> SkepError | None:
-    """The skep error for what aiohttp, asyncio or the system raised during the call `where`; None if it is none of theirs."""
+def translate(error: BaseException, where: str) -> SkepError:
+    """The skep error for one of NETWORK_ERRORS that was raised during the call `where`."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return EngineUnreachableError(f"{where}: no connection in time")
     if isinstance(error, TimeoutError):
         return EngineTimeoutError(f"{where}: no answer in time")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return EngineUnreachableError(f"{where}: its certificate is not accepted: {error.certificate_error}")
+        return EngineUnreachableError(
+            f"{where}: its certificate is refused: {cause(error.certificate_error)}"
+        )
     if isinstance(error, aiohttp.ClientConnectorError):
-        return EngineUnreachableError(f"{where}: cannot connect: {_cause(error.os_error)}")
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL | asyncio.LimitOverrunError):
-        return EngineProtocolError(f"{where}: the answer is not HTTP: {_cause(error)}")
-    if isinstance(error, aiohttp.ClientError | OSError | asyncio.IncompleteReadError):
-        return EngineUnreachableError(f"{where}: the connection broke: {_cause(error)}")
-    return None
+        return EngineUnreachableError(f"{where}: cannot connect: {cause(error.os_error)}")
+    if isinstance(error, aiohttp.ClientResponseError | asyncio.LimitOverrunError):
+        return EngineProtocolError(f"{where}: the answer is not HTTP: {cause(error)}")
+    return EngineUnreachableError(f"{where}: the connection broke: {cause(error)}")
 
 
-def _cause(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLError):
-        text = error.reason or str(error)
+def cause(error: BaseException) -> str:
+    """The error in a few words, on one line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = error.verify_message
+    elif isinstance(error, ssl.SSLError):
+        text = f"TLS: {error.reason}"
     elif isinstance(error, aiohttp.ClientResponseError):
         text = error.message
     elif isinstance(error, OSError) and error.strerror:

@@ -1,6 +1,6 @@
-"""A connection of its own to an engine, taken over after the response head: attach, exec, and BuildKit's session and grpc.
+"""A connection of its own to an engine, taken over after the response head: attach, exec, BuildKit's session and grpc.
 
-Source: the Engine API reference, "Attach to a container" (hijacking): 101 with `Upgrade: tcp`, or 200 for clients that asked for no upgrade.
+Source: the Engine API reference, "Attach to a container" (hijacking): 101 for a request with `Upgrade: tcp`, else 200.
 """
 
 from __future__ import annotations
@@ -8,25 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from skep.engine.address import Address
-from skep.engine.failures import engine_error
+from skep.engine.failures import MAX_ERROR_BODY, cause, engine_error
 from skep.engine.sessions import find_dead_peers
-from skep.errors import EngineProtocolError, RequestError
+from skep.engine.wire import Wire
+from skep.errors import EngineProtocolError, EngineUnreachableError, RequestError
 
-__all__ = ["Hijacked", "connect", "take_over"]
+__all__ = ["HijackRequest", "Hijacked", "hijack"]
 
 BUFFER = 2**18
 """Bytes that are read ahead of the caller at most twice over."""
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _MAX_HEAD = 2**15
-_MAX_ERROR = 2**16
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
@@ -35,7 +33,8 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 class Hijacked:
     """A connection that an engine handed over: bytes flow both ways, without HTTP.
 
-    Half close with `writer.write_eof()` where `writer.can_write_eof()`; call `close` at the end, or use `async with`.
+    status, headers: of the response. Half close with `writer.write_eof()` where `writer.can_write_eof()` (not over TLS).
+    Call `close` at the end, or use `async with`.
     """
 
     status: int
@@ -56,31 +55,49 @@ class Hijacked:
             await self.writer.wait_closed()
 
 
-async def connect(
-    address: Address, context: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open one connection to the engine, outside of all pools. Raises OSError."""
-    if address.path is not None:
-        return await asyncio.open_unix_connection(address.path, limit=BUFFER)
-    reader, writer = await asyncio.open_connection(
-        address.host, address.port, ssl=context, limit=BUFFER, happy_eyeballs_delay=0.25
-    )
+@dataclass(frozen=True, slots=True)
+class HijackRequest:
+    """What to ask for; `target` is version, path and query as they stand in the request line."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] | None
+    body: bytes
+    where: str
+
+
+async def hijack(wire: Wire, request: HijackRequest, timeout: float | None) -> Hijacked:
+    """Connect, send the request and read the response head within `timeout` seconds; as `Engine.hijack`."""
+    reader, writer = await _connect(wire, request.where)
+    try:
+        async with asyncio.timeout(timeout):
+            writer.write(_head(request, wire.address.authority) + request.body)
+            await writer.drain()
+            return await _answer(reader, writer, request.where)
+    except BaseException:
+        writer.transport.abort()
+        raise
+
+
+async def _connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    await wire.open()  # which reads the TLS files
+    address = wire.address
+    try:
+        async with asyncio.timeout(wire.connect_timeout):
+            if address.path is not None:
+                return await asyncio.open_unix_connection(address.path, limit=BUFFER)
+            reader, writer = await asyncio.open_connection(
+                address.host, address.port, ssl=wire.context, limit=BUFFER, happy_eyeballs_delay=0.25
+            )
+    except TimeoutError as error:
+        raise EngineUnreachableError(f"{where}: no connection in time") from error
+    except OSError as error:
+        raise EngineUnreachableError(f"{where}: cannot connect: {cause(error)}") from error
     find_dead_peers(writer.get_extra_info("socket"))
     return reader, writer
 
 
-async def take_over(
-    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    where: str,
-) -> Hijacked:
-    """Send the request and read the response head. Raises EngineError for a status >= 400."""
-    reader, writer = streams
-    writer.write(_request_head(method, target, headers, body) + body)
-    await writer.drain()
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str) -> Hijacked:
     status, fields = await _read_head(reader, where)
     while status in (100, 102, 103):
         status, fields = await _read_head(reader, where)
@@ -94,15 +111,18 @@ async def take_over(
     return Hijacked(status, CIMultiDictProxy(fields), reader, writer)
 
 
-def _request_head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    skipped = {"content-length", "transfer-encoding"}
-    lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in skipped]
-    if body or method in {"POST", "PUT"}:
-        lines.append(f"Content-Length: {len(body)}")
-    for line in lines:
-        if any(character in line for character in "\r\n\0"):
-            raise RequestError("a line break or NUL in the method, the path or a header")
+def _head(request: HijackRequest, authority: str) -> bytes:
+    """The request's head; headers given as None ask for an upgrade, as docker's own client does."""
+    headers = CIMultiDict(UPGRADE if request.headers is None else request.headers)
+    for name in ("Content-Length", "Transfer-Encoding"):
+        headers.popall(name, None)
+    headers.setdefault("Host", authority)
+    if request.body:
+        headers.setdefault("Content-Type", "application/json")
+    headers["Content-Length"] = str(len(request.body))
+    lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    if any(character in line for line in lines for character in "\r\n\0"):
+        raise RequestError("a line break or NUL in the method, the path or a header")
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
 
@@ -130,17 +150,17 @@ async def _read_error(reader: asyncio.StreamReader, fields: CIMultiDict[str]) ->
     length = fields.get("Content-Length", "")
     with contextlib.suppress(asyncio.IncompleteReadError):
         if length.isascii() and length.isdigit():
-            return await reader.readexactly(min(int(length), _MAX_ERROR))
-    return await reader.read(_MAX_ERROR)
+            return await reader.readexactly(min(int(length), MAX_ERROR_BODY))
+    return await reader.read(MAX_ERROR_BODY)
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     body = bytearray()
     with contextlib.suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-        while len(body) < _MAX_ERROR:
+        while len(body) < MAX_ERROR_BODY:
             size = int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16)
             if size <= 0:
                 break
-            body += await reader.readexactly(min(size, _MAX_ERROR))
+            body += await reader.readexactly(min(size, MAX_ERROR_BODY))
             await reader.readexactly(2)
     return bytes(body)

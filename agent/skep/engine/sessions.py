@@ -23,7 +23,7 @@ _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 def find_dead_peers(sock: socket.socket) -> None:
-    """Let the system end a TCP connection whose other side has been silent to probes, or to our data, for 10 seconds."""
+    """Let the system end a TCP connection whose other side acknowledges neither probes nor data for 10 seconds."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -38,7 +38,7 @@ def find_dead_peers(sock: socket.socket) -> None:
 
 
 class _Resolver(AbstractResolver):
-    """aiohttp's resolver with a deadline: a name server that hangs costs a call no more than a dead engine does."""
+    """aiohttp's resolver with a deadline: a name server that hangs costs a call no more than a dead engine."""
 
     def __init__(self, timeout: float) -> None:
         self._inner = ThreadedResolver()
@@ -59,7 +59,7 @@ class _Resolver(AbstractResolver):
 
 @dataclass(slots=True)
 class Sessions:
-    """Opened within a running loop, closed with `close`. `peer` is the engine's IP address once a connection stood."""
+    """Made within a running loop, closed with `close`."""
 
     address: Address
     context: ssl.SSLContext | None
@@ -75,6 +75,7 @@ class Sessions:
 
     @property
     def peer(self) -> str | None:
+        """The IP address of a tcp engine, as last connected to."""
         for sock in reversed(self._sockets):
             # All but the one that won the race to connect are closed.
             with contextlib.suppress(OSError):
@@ -86,6 +87,7 @@ class Sessions:
         return self._peer
 
     async def close(self) -> None:
+        """Close all connections."""
         await self.calls.close()
         await self.streams.close()
 
@@ -120,7 +122,7 @@ class Sessions:
     def _socket(self, addr_info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, _ = addr_info
         sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
+        sock.settimeout(0)
         find_dead_peers(sock)
         self._sockets = [*self._sockets[-3:], sock]
         return sock

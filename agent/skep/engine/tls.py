@@ -16,7 +16,8 @@ class TLS:
     """How to speak TLS to an engine: the files that docker calls ca.pem, cert.pem and key.pem.
 
     ca: the authorities that the engine's certificate must come from (None: those of the system).
-    cert, key: what we show the engine (both or none). verify: False accepts any engine; only for laboratories.
+    cert, key: what we show the engine (both or none).
+    verify: False accepts any engine; only for laboratories.
     """
 
     ca: Path | None = None
@@ -25,22 +26,26 @@ class TLS:
     verify: bool = True
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Read the files into a context for clients, TLS 1.2 at least. Raises SettingsError naming the file."""
+        """Read the files into a context for clients, TLS 1.2 at least. Blocking. Raises SettingsError naming the file."""
         context = ssl.create_default_context() if self.ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.ca is not None:
-            load_authorities(context, self.ca)
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        self.load_into(context)
+        return context
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Read the files, perhaps renewed, into `context`; connections made from now on use them. As `ssl_context`."""
+        if self.ca is not None:
+            load_authorities(context, self.ca)
         if self.cert is not None and self.key is not None:
             load_identity(context, self.cert, self.key)
         elif self.cert is not None or self.key is not None:
             given, missing = ("certificate", "key") if self.key is None else ("key", "certificate")
             raise SettingsError(
-                f"TLS: the {given} {self.cert or self.key} needs its {missing} beside it; give both or none"
+                f"TLS: the {given} {self.cert or self.key} is given without a {missing}; give both or none"
             )
-        return context
 
 
 def load_authorities(context: ssl.SSLContext, path: Path) -> None:

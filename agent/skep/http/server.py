@@ -1,0 +1,96 @@
+"""An HTTP server for an aiohttp application on any number of addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from skep.engine.address import Address
+from skep.http.listen import Listener, bind
+from skep.http.tls import ServerTLS
+
+__all__ = ["HttpServer"]
+
+
+class HttpServer:
+    """Serves an aiohttp application on any number of addresses.
+
+    listen: `unix:///path`, `tcp://host:port`, `host:port`, `:port`; port 0 takes a free one. A wrong one: SettingsError.
+    tls: for the tcp addresses. unix_mode: permissions of unix sockets.
+    allow_insecure: serve plain tcp to other machines too; refused otherwise, as whoever reaches a Docker API is root.
+    idle_timeout: seconds that a client has for the head of its next request.
+    shutdown_timeout: seconds that requests have to end in when the server stops.
+    handler_cancellation: a handler is cancelled when its client goes away.
+
+    `start` raises SettingsError saying what is in the way, and then listens nowhere.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        listen: Sequence[str],
+        *,
+        tls: ServerTLS | None = None,
+        unix_mode: int = 0o600,
+        allow_insecure: bool = False,
+        idle_timeout: float = 75.0,
+        shutdown_timeout: float = 10.0,
+        handler_cancellation: bool = True,
+    ) -> None:
+        self._addresses = [Address.parse_listen(text) for text in listen]
+        self._tls = tls
+        self._unix_mode = unix_mode
+        self._plain_allowed = allow_insecure or tls is not None
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=handler_cancellation,
+            keepalive_timeout=idle_timeout,
+            shutdown_timeout=shutdown_timeout,
+        )
+        self._listeners: list[Listener] = []
+
+    @property
+    def urls(self) -> list[str]:
+        """Where it listens, as `unix:///path` and `tcp://host:port` with the real ports; empty before `start`."""
+        return [listener.url for listener in self._listeners]
+
+    async def start(self) -> None:
+        """Bind all addresses, then serve them."""
+        context = await self._tls.load() if self._tls is not None else None
+        try:
+            for address in self._addresses:
+                self._listeners += await asyncio.to_thread(
+                    bind, address, unix_mode=self._unix_mode, plain_allowed=self._plain_allowed
+                )
+            await self._runner.setup()
+            for listener in self._listeners:
+                secure = context if listener.path is None else None
+                await web.SockSite(self._runner, listener.socket, ssl_context=secure).start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening, let requests end, cut off the rest. Stopping twice is harmless."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            await asyncio.to_thread(listener.remove_file)
+        try:
+            await self._runner.cleanup()
+        finally:
+            for listener in listeners:
+                listener.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
