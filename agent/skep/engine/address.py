@@ -45,7 +45,7 @@ class Address:
                 return _parse_unix(text, secure=secure)
             scheme, host, port = _split(text)
             if scheme == "http" and secure:
-                raise ValueError("TLS is configured for it, but http:// is plain; write https:// or tcp://")
+                raise ValueError("TLS is configured for it, but http:// is plain; write https://")
             if not host:
                 raise ValueError("the host is missing")
             if scheme is None and port is None:
@@ -58,7 +58,7 @@ class Address:
 
     @classmethod
     def parse_listen(cls, text: str) -> Address:
-        """Parse an address to listen on, without I/O: no host means all of this machine's, port 0 any that is free.
+        """Parse an address to listen on, without I/O: no host means all of this machine, port 0 any free one.
 
         Raises SettingsError saying what is right.
         """

@@ -43,11 +43,11 @@ class Engine:
     connect_timeout, read_timeout: seconds until a connection stands, and until a call is answered.
     max_body: bytes of an answer that `call` and `get` hold in memory.
 
-    Making one does no I/O and raises SettingsError for a wrong address; close it: `async with Engine(…) as engine:`.
-    Paths are without a version (`/containers/json`): the negotiated one is put before them, or `version`, where "" is none.
-    All calls raise EngineUnreachableError (no connection, or it broke), EngineTimeoutError (no answer in time),
-    EngineError (an error status) and EngineProtocolError (an answer that is not the Engine API). Redirects are not
-    followed.
+    Making one does no I/O and raises SettingsError for a wrong address. Close it, best by `async with`.
+    Paths are without a version (`/containers/json`): the negotiated one is put before them, or `version`,
+    where "" is none. Redirects are not followed. All calls raise EngineUnreachableError (no connection, or it
+    broke), EngineTimeoutError (no answer in time), EngineError (an error status) and EngineProtocolError (an
+    answer that is not the Engine API).
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Engine:
 
     @property
     def host(self) -> str | None:
-        """The IP address of a tcp engine as last connected to; None for unix sockets and before the first connection."""
+        """The IP address of a tcp engine as last connected to; None before that, and for unix sockets."""
         return self._wire.sessions.peer if self._wire.sessions else None
 
     @property
@@ -113,7 +113,10 @@ class Engine:
     # -- versions
 
     async def negotiate(self) -> str:
-        """Agree with the engine on the newest version that both speak, and return it. Asked once, however many wait."""
+        """Agree with the engine on the newest version that both speak, and return it.
+
+        Asked once, however many wait.
+        """
         if self._version is not None:
             return self._version
         if self._negotiation is None or self._negotiation.done():
@@ -123,7 +126,7 @@ class Engine:
         return await asyncio.shield(self._negotiation)
 
     def reset(self) -> None:
-        """Forget what was learnt: another version, another address, other TLS files may be there when it comes back."""
+        """Forget what was learnt: version, address and TLS files may be others when the engine comes back."""
         self._version = None
         self._renewing = True
 
@@ -248,10 +251,10 @@ class Engine:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make one request and hand out the response as it comes, whatever its status, its body untouched.
 
-        However many streams there are, they never delay a call. None has a time limit but `timeout`: seconds until the
-        response head is there (None: no limit). Headers go out as given; leave those for a single hop out.
-        What breaks while the body is read is raised by aiohttp, and becomes ours as it leaves the `async with`.
-        What `data` raises leaves it unchanged.
+        However many streams there are, they never delay a call. None has a time limit but `timeout`: seconds
+        until the response head is there (None: no limit). Headers go out as given; leave those for a single
+        hop out. What breaks while the body is read is raised by aiohttp, and becomes ours as it leaves the
+        `async with`. What `data` raises leaves it unchanged.
         """
         if version is None:
             version = await self.negotiate()
@@ -285,8 +288,9 @@ class Engine:
     ) -> AsyncIterator[EventStream]:
         """Subscribe to the engine's events; within the `async with` the subscription stands.
 
-        since: seconds since 1970 by the engine's clock, such as `"1700000000.000000001"`; what it remembers from then on
-        comes first. Engines answer an instant before they subscribe: give `since` where not even that may be missed.
+        since: seconds since 1970 by the engine's clock, such as `"1700000000.000000001"`; what it remembers
+        from then on comes first. Engines answer an instant before they subscribe: give `since` where not even
+        that may be missed.
         """
         query = {"since": since, "filters": filters or None}
         async with self.stream("GET", "/events", query=query, timeout=self.read_timeout) as response:
@@ -305,10 +309,10 @@ class Engine:
         timeout: float | None = None,
         version: str | None = None,
     ) -> Hijacked:
-        """Make a request whose connection the engine hands over (attach, exec start), and return that connection.
+        """Make a request whose connection the engine hands over (attach, exec start); return that connection.
 
-        headers: sent as given (None: an upgrade to tcp is asked for). timeout: seconds until the response head is there
-        (None: the read timeout). Raises EngineError when the engine refuses.
+        headers: sent as given (None: an upgrade to tcp is asked for). timeout: seconds until the response
+        head is there (None: the read timeout). Raises EngineError when the engine refuses.
         """
         if version is None:
             version = await self.negotiate()
@@ -319,7 +323,10 @@ class Engine:
 
     @property
     def docker(self) -> aiodocker.Docker:
-        """A client of the library aiodocker over our connections, closed with us. Raises RuntimeError before `negotiate`."""
+        """A client of the library aiodocker over our connections, closed with us.
+
+        Raises RuntimeError before `negotiate`.
+        """
         if self._version is None or self._wire.sessions is None:
             raise RuntimeError(f"engine {self.address}: await negotiate() before using docker")
         version = f"v{self._version}"
@@ -341,7 +348,7 @@ class Engine:
 
 
 class _Source:
-    """The caller's data, remembering how it failed: aiohttp would report that as a failure of the connection."""
+    """The caller's data, remembering how it failed: aiohttp tells that as a failure of the connection."""
 
     def __init__(self, data: AsyncIterable[bytes]) -> None:
         self._data = data

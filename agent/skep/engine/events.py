@@ -57,8 +57,8 @@ class EngineEvent:
 class EventStream:
     """The events of one subscription in the order they come; it ends when the engine ends it.
 
-    `skipped` counts lines that were not events. Iterating raises EngineUnreachableError when the connection breaks,
-    EngineProtocolError for a line longer than `MAX_LINE`.
+    `skipped` counts lines that were not events. Iterating raises EngineUnreachableError when the connection
+    breaks, EngineProtocolError for a line longer than `MAX_LINE`.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, where: str) -> None:

@@ -32,7 +32,7 @@ class _Body(msgspec.Struct):
 
 
 def engine_error(status: int, body: bytes) -> EngineError:
-    """The error that an engine's answer with this status and body tells of; its message has at most 4096 characters."""
+    """The error that an engine's answer tells of; its message has at most 4096 characters."""
     try:
         message = msgspec.json.decode(body, type=_Body).message
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -1,6 +1,7 @@
-"""A connection of its own to an engine, taken over after the response head: attach, exec, BuildKit's session and grpc.
+"""A connection of its own to an engine, taken over after the response head: attach, exec, BuildKit's session.
 
-Source: the Engine API reference, "Attach to a container" (hijacking): 101 for a request with `Upgrade: tcp`, else 200.
+Source: the Engine API reference, "Attach to a container" (hijacking): 101 for a request with `Upgrade: tcp`,
+else 200.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 class Hijacked:
     """A connection that an engine handed over: bytes flow both ways, without HTTP.
 
-    status, headers: of the response. Half close with `writer.write_eof()` where `writer.can_write_eof()` (not over TLS).
-    Call `close` at the end, or use `async with`.
+    status, headers: of the response. Half close with `writer.write_eof()` where `writer.can_write_eof()` (not
+    over TLS). Call `close` at the end, or use `async with`.
     """
 
     status: int

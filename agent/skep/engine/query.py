@@ -12,15 +12,20 @@ from skep.errors import RequestError
 __all__ = ["Query", "encode_query", "target"]
 
 Query = Mapping[str, object] | str | None
-"""A query: a mapping, or one already encoded, sent as it is. In a mapping True and False become 1 and 0, maps and lists
-become JSON (as `filters` wants), None is left out."""
+"""A query: a mapping, or a string that is already encoded and sent as it is.
+
+In a mapping True and False become 1 and 0, maps and lists become JSON (as `filters` wants), None is left out.
+"""
 
 _PATH = re.compile(r"/[!-~]*", re.ASCII)
 _QUERY = re.compile(r"[!-~]*", re.ASCII)
 
 
 def target(path: str, query: Query, version: str) -> str:
-    """What stands in the request line: version, path and query. Raises RequestError for what cannot stand there."""
+    """What stands in the request line: version, path and query.
+
+    Raises RequestError for what cannot stand there.
+    """
     encoded = query if isinstance(query, str) else encode_query(query)
     if not _PATH.fullmatch(path) or "?" in path or "#" in path:
         raise RequestError(f"invalid path {path[:200]!r}: characters that must be percent-encoded")

@@ -23,7 +23,7 @@ _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 def find_dead_peers(sock: socket.socket) -> None:
-    """Let the system end a TCP connection whose other side acknowledges neither probes nor data for 10 seconds."""
+    """Have a TCP connection end when its other side acknowledges neither probes nor data for 10 s."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -38,7 +38,7 @@ def find_dead_peers(sock: socket.socket) -> None:
 
 
 class _Resolver(AbstractResolver):
-    """aiohttp's resolver with a deadline: a name server that hangs costs a call no more than a dead engine."""
+    """aiohttp's resolver with a deadline: a hanging name server costs a call no more than a dead engine."""
 
     def __init__(self, timeout: float) -> None:
         self._inner = ThreadedResolver()

@@ -26,7 +26,10 @@ class TLS:
     verify: bool = True
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Read the files into a context for clients, TLS 1.2 at least. Blocking. Raises SettingsError naming the file."""
+        """Read the files into a context for clients, TLS 1.2 at least.
+
+        Blocking. Raises SettingsError naming the file.
+        """
         context = ssl.create_default_context() if self.ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self.verify:
@@ -36,7 +39,10 @@ class TLS:
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Read the files, perhaps renewed, into `context`; connections made from now on use them. As `ssl_context`."""
+        """Read the files, perhaps renewed, into `context`; connections made from now on use them.
+
+        As `ssl_context`.
+        """
         if self.ca is not None:
             load_authorities(context, self.ca)
         if self.cert is not None and self.key is not None:

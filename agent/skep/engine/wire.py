@@ -1,4 +1,4 @@
-"""The way to one engine: its address, TLS and connections, what is counted there and how failures are told."""
+"""The way to one engine: address, TLS, connections; what is counted there, and how failures are told."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ __all__ = ["Counters", "Wire"]
 
 @dataclass(slots=True)
 class Counters:
-    """What an engine was asked: calls (all requests that were sent, streams and hijacks too), errors (those that failed
-    by network, deadline or a status of 500 and above), seconds (until they were answered; streams: until they began).
+    """What an engine was asked.
+
+    calls: all requests that were sent, streams and hijacks too.
+    errors: those that failed by network, by deadline, or with a status of 500 and above.
+    seconds: until they were answered (streams: until they began).
     """
 
     calls: int = 0

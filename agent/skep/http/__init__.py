@@ -1,4 +1,4 @@
-"""The server side of HTTP: listening, TLS, taking a client's connection over, errors as Docker clients know them."""
+"""The server side of HTTP: listening, TLS, taking connections over, errors as Docker's clients know them."""
 
 from skep.http.errors import error_middleware, error_response, error_status
 from skep.http.hijack import Duplex, TakenOver, pump, take_over

@@ -26,8 +26,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def error_status(error: BaseException) -> int:
-    """The HTTP status for an error: that of the engine or the request, 504 for one that did not answer in time,
-    503 for anything else that will pass, 400 for expressions, 500 for the rest.
+    """The HTTP status for an error.
+
+    That of the engine or the request; 504 for no answer in time, 503 for what else will pass, 400 for
+    expressions, 500 for the rest.
     """
     if isinstance(error, EngineError):
         return error.status if 400 <= error.status <= 599 else 502
@@ -41,7 +43,10 @@ def error_status(error: BaseException) -> int:
 
 
 def error_response(error: BaseException) -> web.Response:
-    """The answer for an error. What is not a SkepError is told as "internal error" only: it may hold secrets."""
+    """The answer for an error.
+
+    What is not a SkepError is told as "internal error" only: it may hold secrets.
+    """
     headers = {}
     if isinstance(error, SkepError):
         message = str(error)

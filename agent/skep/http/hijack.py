@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from aiohttp.http import WebSocketReader
 
 __all__ = ["Duplex", "TakenOver", "pump", "take_over"]
 
@@ -34,9 +37,9 @@ class Duplex(Protocol):
 
 
 class TakenOver(web.StreamResponse):
-    """A client's connection without HTTP: `reader`, `writer`. The handler that took it over returns it as its response.
+    """A client's connection without HTTP.
 
-    The connection is closed when the handler returns, or by `close`.
+    The handler that took it over returns it as its response; it is closed then, or by `close`.
     """
 
     def __init__(self, status: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,11 +99,11 @@ def take_over(
     """Answer `request` with this head and hand its connection over; the handler must return the result.
 
     headers: None for those of an engine that was asked for an upgrade to tcp.
-    The request's body must have been read. TLS clients cannot close half of the connection: closing ends all of it.
-    Raises ConnectionResetError if the client has gone.
+    The request's body must have been read. TLS clients cannot close half of the connection: closing ends all
+    of it. Raises ConnectionResetError if the client has gone.
 
-    Docker's clients wait for the head before they send; what others send earlier is not passed on (aiohttp's parser
-    drops it).
+    Docker's clients wait for the head before they send; what others send earlier is not passed on (aiohttp's
+    parser drops it).
     """
     transport = request.transport
     if transport is None or transport.is_closing():
@@ -109,8 +112,8 @@ def take_over(
         raise RuntimeError("read the request's body before taking its connection over")
     reader = asyncio.StreamReader(limit=CHUNK)
     protocol = _Handover(reader, request)
-    request.protocol.keep_alive(False)
-    request.protocol.set_parser(_Early(reader))
+    request.protocol.keep_alive(val=False)
+    request.protocol.set_parser(cast("WebSocketReader", _Early(reader)))
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
     if request.protocol.writing_paused:
@@ -127,9 +130,10 @@ def take_over(
 async def pump(client: Duplex, engine: Duplex, *, linger: float | None = 1.0) -> None:
     """Copy both ways between two connections until both directions end, then close both.
 
-    A side that stops sending has its end passed on, and still receives. A side that vanishes ends all at once.
-    A side that does not read holds the other one back. When the engine has ended, the client has `linger` seconds to end
-    too (None: any time): engines never close half of a connection, while a client may still wait for its terminal.
+    A side that stops sending has its end passed on, and still receives. A side that vanishes ends all at
+    once. A side that does not read holds the other one back. When the engine has ended, the client has
+    `linger` seconds to end too (None: any time): engines never close half of a connection, while a client may
+    still wait for its terminal.
     """
     try:
         async with asyncio.TaskGroup() as group:

@@ -50,7 +50,10 @@ class Listener:
 
 
 def bind(address: Address, *, unix_mode: int, plain_allowed: bool) -> list[Listener]:
-    """Bind the sockets of one address (a name may have several). Blocking. Raises SettingsError saying what to do."""
+    """Bind the sockets of one address (a name may have several).
+
+    Blocking. Raises SettingsError saying what to do.
+    """
     if address.path is not None:
         return [_bind_unix(Path(address.path), unix_mode)]
     try:
@@ -109,8 +112,8 @@ def _refuse_plain(address: Address, hosts: list[str | int]) -> None:
     ]
     if exposed:
         raise SettingsError(
-            f"refusing to listen on {address.text} without TLS: whoever reaches {exposed[0]} would be root on the engines' "
-            "hosts. Give a certificate, listen on 127.0.0.1 or a unix socket, or allow insecure listening explicitly"
+            f"refusing to listen on {address.text} without TLS: whoever reaches {exposed[0]} would be root "
+            "on the engines' hosts. Give a certificate, listen on 127.0.0.1 or a unix socket, or allow it explicitly"
         )
 
 
@@ -141,14 +144,14 @@ def _clear_stale(path: Path) -> None:
         raise SettingsError(f"cannot listen on unix://{path}: {error.strerror}") from error
     if not stat.S_ISSOCK(status.st_mode):
         raise SettingsError(
-            f"cannot listen on unix://{path}: a file that is no socket is in the way; move it or choose another path"
+            f"cannot listen on unix://{path}: a file that is no socket is in the way; choose another path"
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_SECONDS)
         refused = probe.connect_ex(str(path)) == errno.ECONNREFUSED
     if not refused:
         raise SettingsError(
-            f"cannot listen on unix://{path}: a running process has it; stop that one or choose another path"
+            f"cannot listen on unix://{path}: a running process has it; stop that or choose another path"
         )
     with contextlib.suppress(FileNotFoundError):
         if _inode(path) == (status.st_dev, status.st_ino):

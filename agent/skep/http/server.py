@@ -19,9 +19,11 @@ __all__ = ["HttpServer"]
 class HttpServer:
     """Serves an aiohttp application on any number of addresses.
 
-    listen: `unix:///path`, `tcp://host:port`, `host:port`, `:port`; port 0 takes a free one. A wrong one: SettingsError.
+    listen: `unix:///path`, `tcp://host:port`, `host:port`, `:port`; port 0 takes a free one. A wrong one:
+    SettingsError.
     tls: for the tcp addresses. unix_mode: permissions of unix sockets.
-    allow_insecure: serve plain tcp to other machines too; refused otherwise, as whoever reaches a Docker API is root.
+    allow_insecure: serve plain tcp to other machines too; refused otherwise, as whoever reaches a Docker API
+    is root.
     idle_timeout: seconds that a client has for the head of its next request.
     shutdown_timeout: seconds that requests have to end in when the server stops.
     handler_cancellation: a handler is cancelled when its client goes away.
@@ -56,7 +58,7 @@ class HttpServer:
 
     @property
     def urls(self) -> list[str]:
-        """Where it listens, as `unix:///path` and `tcp://host:port` with the real ports; empty before `start`."""
+        """Where it listens: `unix:///path`, `tcp://host:port` with the real port; empty before `start`."""
         return [listener.url for listener in self._listeners]
 
     async def start(self) -> None:

@@ -27,12 +27,12 @@ class ServerTLS:
     async def load(self) -> ssl.SSLContext:
         """Read the files into the context to serve with. Raises SettingsError naming the file."""
         await self.reload()
-        outer = self._new_context() if self._current is None else await asyncio.to_thread(self._read)
+        outer = await asyncio.to_thread(self._read)
         outer.sni_callback = self._show_current
         return outer
 
     async def reload(self) -> bool:
-        """Read the files again if they have changed; connections made from now on get them. True if they had changed.
+        """Read the files again if they have changed, and tell whether they had; new connections get them.
 
         Raises SettingsError naming the file; what was loaded before then stays.
         """
@@ -43,8 +43,8 @@ class ServerTLS:
         self._loaded = stamps
         return True
 
-    def _show_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        # A context cannot unlearn an authority, so each change makes a new one; asyncio keeps the first for good.
+    def _show_current(self, connection: ssl.SSLObject, name: str | None, outer: ssl.SSLContext) -> None:
+        # A context cannot unlearn an authority, so each change makes a new one; asyncio keeps the first.
         if self._current is not None:
             connection.context = self._current
 
