@@ -127,8 +127,6 @@ def _bracketed(host: str) -> str:
 
 
 def _complaint(text: str) -> str:
-    if not text:
-        return "it is empty"
     scheme, separator, _ = text.partition("://")
     if separator and scheme not in {"tcp", "http", "https"}:
         return f"{scheme}:// is not supported"

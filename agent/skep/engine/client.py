@@ -20,7 +20,7 @@ from skep.engine.query import Query, target
 from skep.engine.tls import TLS
 from skep.engine.versions import NEWEST, choose, parse_version, show
 from skep.engine.wire import Counters, Wire
-from skep.errors import EngineProtocolError
+from skep.errors import EngineProtocolError, EngineUnreachableError
 
 if TYPE_CHECKING:
     import aiodocker
@@ -123,7 +123,11 @@ class Engine:
             self._negotiation = asyncio.create_task(self._agree(), name=f"negotiate {self.address}")
             # All who wait may be gone when it fails.
             self._negotiation.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._negotiation)
+        task = self._negotiation
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise EngineUnreachableError(f"engine {self.address}: this client is closed")
+        return task.result()
 
     def reset(self) -> None:
         """Forget what was learnt: version, address and TLS files may be others when the engine comes back."""

@@ -16,7 +16,7 @@ from skep.errors import (
     SkepError,
 )
 
-__all__ = ["MAX_ERROR_BODY", "NETWORK_ERRORS", "cause", "engine_error", "translate"]
+__all__ = ["MAX_ERROR_BODY", "NETWORK_ERRORS", "engine_error", "no_connection", "translate"]
 
 MAX_ERROR_BODY = 2**16
 """Bytes of an error's body that are read."""
@@ -50,21 +50,26 @@ def translate(error: BaseException, where: str) -> SkepError:
     if isinstance(error, TimeoutError):
         return EngineTimeoutError(f"{where}: no answer in time")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return EngineUnreachableError(
-            f"{where}: its certificate is refused: {cause(error.certificate_error)}"
-        )
+        return no_connection(error.certificate_error, where)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return EngineUnreachableError(f"{where}: cannot connect: {cause(error.os_error)}")
+        return no_connection(error.os_error, where)
     if isinstance(error, aiohttp.ClientResponseError | asyncio.LimitOverrunError):
-        return EngineProtocolError(f"{where}: the answer is not HTTP: {cause(error)}")
-    return EngineUnreachableError(f"{where}: the connection broke: {cause(error)}")
+        return EngineProtocolError(f"{where}: the answer is not HTTP: {_cause(error)}")
+    return EngineUnreachableError(f"{where}: the connection broke: {_cause(error)}")
 
 
-def cause(error: BaseException) -> str:
-    """The error in a few words, on one line."""
+def no_connection(error: Exception, where: str) -> EngineUnreachableError:
+    """The skep error for what kept a connection from being made for the call `where`."""
+    if isinstance(error, TimeoutError):
+        return EngineUnreachableError(f"{where}: no connection in time")
     if isinstance(error, ssl.SSLCertVerificationError):
-        text = error.verify_message
-    elif isinstance(error, ssl.SSLError):
+        return EngineUnreachableError(f"{where}: its certificate is refused: {error.verify_message}")
+    return EngineUnreachableError(f"{where}: cannot connect: {_cause(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    """The error in a few words, on one line."""
+    if isinstance(error, ssl.SSLError):
         text = f"TLS: {error.reason}"
     elif isinstance(error, aiohttp.ClientResponseError):
         text = error.message

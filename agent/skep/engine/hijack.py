@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from skep.engine.failures import MAX_ERROR_BODY, cause, engine_error
+from skep.engine.failures import MAX_ERROR_BODY, engine_error, no_connection
 from skep.engine.sessions import find_dead_peers
 from skep.engine.wire import Wire
-from skep.errors import EngineProtocolError, EngineUnreachableError, RequestError
+from skep.errors import EngineProtocolError, RequestError
 
 __all__ = ["HijackRequest", "Hijacked", "hijack"]
 
@@ -90,10 +90,8 @@ async def _connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asynci
             reader, writer = await asyncio.open_connection(
                 address.host, address.port, ssl=wire.context, limit=BUFFER, happy_eyeballs_delay=0.25
             )
-    except TimeoutError as error:
-        raise EngineUnreachableError(f"{where}: no connection in time") from error
     except OSError as error:
-        raise EngineUnreachableError(f"{where}: cannot connect: {cause(error)}") from error
+        raise no_connection(error, where) from error
     find_dead_peers(writer.get_extra_info("socket"))
     return reader, writer
 
