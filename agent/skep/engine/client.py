@@ -266,18 +266,23 @@ class Engine:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._wire.connect_timeout)
         source = None if data is None or isinstance(data, bytes) else _Source(data)
         async with contextlib.AsyncExitStack() as stack:
-            with self._wire.counted(method, path):
-                session = (await self._wire.open()).streams
-                request = session.request(
-                    method, url, data=source or data, headers=headers, timeout=limits, allow_redirects=False
-                )
-                try:
+            try:
+                with self._wire.counted(method, path):
+                    session = (await self._wire.open()).streams
+                    request = session.request(
+                        method,
+                        url,
+                        data=source or data,
+                        headers=headers,
+                        timeout=limits,
+                        allow_redirects=False,
+                    )
                     async with asyncio.timeout(timeout):
                         response = await stack.enter_async_context(request)
-                except aiohttp.ClientError:
-                    if source is not None and source.error is not None:
-                        raise source.error from None
-                    raise
+            except EngineUnreachableError:
+                if source is not None and source.error is not None:
+                    raise source.error from None
+                raise
             try:
                 yield response
             except NETWORK_ERRORS as error:
@@ -335,7 +340,7 @@ class Engine:
             raise RuntimeError(f"engine {self.address}: await negotiate() before using docker")
         version = f"v{self._version}"
         if self._docker is None or self._docker.api_version != version:
-            import aiodocker  # only here: it costs memory
+            import aiodocker  # here, as few agents use it: 30 ms, 1.3 MB
 
             session = self._wire.sessions.streams
             self._docker = aiodocker.Docker(
