@@ -9,39 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import references
+from .defaults import CONFIG_DEFAULTS, HOST_DEFAULTS, OPTIONAL
 from .errors import EngineError
 from .networking import Networking
 from .routing import go_kind
 from .state import Container, Image, Json, State, Volume, new_id
 
-CONFIG_DEFAULTS: Json = {
-    "Hostname": "",
-    "Domainname": "",
-    "User": "",
-    "AttachStdin": False,
-    "AttachStdout": False,
-    "AttachStderr": False,
-    "Tty": False,
-    "OpenStdin": False,
-    "StdinOnce": False,
-    "Env": None,
-    "Cmd": None,
-    "Image": "",
-    "Volumes": None,
-    "WorkingDir": "",
-    "Entrypoint": None,
-    "OnBuild": None,
-    "Labels": None,
-}
-OPTIONAL = (
-    "ExposedPorts",
-    "Healthcheck",
-    "StopSignal",
-    "StopTimeout",
-    "Shell",
-    "NetworkDisabled",
-    "MacAddress",
-)
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "Env": list,
     "Cmd": (list, str),
@@ -110,11 +83,7 @@ def create(
     """
     _check(body, bad_body)
     image = find_image(state, body.get("Image") or "")
-    host = {
-        key: value
-        for key, value in (body.get("HostConfig") or {}).items()
-        if value not in (None, [], {}, "", 0)
-    }
+    host = _host_config(body.get("HostConfig") or {})
     container_id = new_id(state.containers)
     config = _merged(body, image.config)
     config["Hostname"] = config.get("Hostname") or container_id[:12]
@@ -155,6 +124,24 @@ def _check(body: Mapping[str, Any], bad_body: int) -> None:
                 '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. '
                 "If you intended to pass a host directory, use absolute path",
             )
+
+
+def _host_config(given: Mapping[str, Any]) -> Json:
+    """What differs from the defaults, completed in its parts."""
+    host = {
+        key: value for key, value in given.items() if value is not None and value != HOST_DEFAULTS.get(key)
+    }
+    if policy := host.get("RestartPolicy"):
+        host["RestartPolicy"] = {
+            "Name": policy.get("Name", ""),
+            "MaximumRetryCount": policy.get("MaximumRetryCount", 0),
+        }
+    if "PortBindings" in host:
+        host["PortBindings"] = {
+            port: [{"HostIp": "", "HostPort": "", **(binding or {})} for binding in bindings or ()]
+            for port, bindings in host["PortBindings"].items()
+        }
+    return host
 
 
 def _merged(body: Mapping[str, Any], image: Json) -> Json:

@@ -80,7 +80,7 @@ class EmbeddedEngine:
         }
 
     async def start(self, listen: str | None = None, *, ssl_context: ssl.SSLContext | None = None) -> None:
-        """Serve on `listen`: ``unix:///path`` or ``tcp://127.0.0.1:port`` (port 0: a free one); then see `url`.
+        """Serve on `listen`: ``unix:///path`` or ``tcp://127.0.0.1:port`` (port 0: a free one); see `url`.
 
         The default is the address of the last time; the first time it is a socket in a temporary folder.
         Raises OSError when the address is taken.

@@ -6,7 +6,8 @@ import re
 import time
 
 from . import references
-from .creation import CONFIG_DEFAULTS, find_image
+from .creation import find_image
+from .defaults import CONFIG_DEFAULTS
 from .errors import EngineError
 from .state import Container, Image, Json, State
 from .times import rfc3339

@@ -84,7 +84,7 @@ class Lifecycle:
         container.early_input.clear()
 
     def feed(self, container: Container, data: bytes) -> None:
-        """Standard input for the main process (``b""``: its end); kept while the container is yet to start."""
+        """Standard input for the main process (``b""``: its end); kept until it starts."""
         if container.process is not None:
             if data:
                 container.process.feed(data)

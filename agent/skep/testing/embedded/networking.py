@@ -52,8 +52,8 @@ class Networking:
     def connect(self, container: Container) -> None:
         """Give a starting container its addresses and ports.
 
-        Raises EngineError: 404 when a network or the container whose network it shares is missing, 500 when a host
-        port is taken.
+        Raises EngineError: 404 when a network is missing, or the container whose network it shares; 500 when
+        a host port is taken.
         """
         mode = container.host.get("NetworkMode", "")
         if mode.startswith("container:"):

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _VERSIONED = re.compile(r"/v(\d+)\.(\d+)(/.*)")
 
 
+class _Elsewhere(Exception):
+    """The path is to be written without doubled slashes."""
+
+
 class Server:
     """Listens on one address, and answers from one engine."""
 
@@ -71,6 +75,8 @@ class Server:
             reply = await self._answer(request, version, path, faults)
         except EngineError as error:
             faults, reply = [], _error(error)
+        except _Elsewhere as clean:
+            faults, reply = [], Reply(301, headers={"Location": str(clean)})
         if isinstance(reply, web.StreamResponse):
             return reply
         for fault in faults:
@@ -94,6 +100,8 @@ class Server:
             return _error(error)
 
     def _version(self, path: str) -> tuple[tuple[int, int], str]:
+        if "//" in path:
+            raise _Elsewhere(re.sub("/+", "/", path))
         match = _VERSIONED.fullmatch(path)
         newest = number(self._engine.api_version)
         if not match:

@@ -5,27 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .creation import CONFIG_DEFAULTS
+from .defaults import CONFIG_DEFAULTS, HOST_DEFAULTS
 from .state import Container, Endpoint, Json, State
 from .times import age, rfc3339
 
-HOST_DEFAULTS: Json = {
-    "Binds": None, "ContainerIDFile": "", "LogConfig": {"Type": "json-file", "Config": {}},
-    "NetworkMode": "default", "PortBindings": {}, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
-    "AutoRemove": False, "VolumeDriver": "", "VolumesFrom": None, "CapAdd": None, "CapDrop": None,
-    "CgroupnsMode": "host", "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": None,
-    "GroupAdd": None, "IpcMode": "private", "Cgroup": "", "Links": None, "OomScoreAdj": 0, "PidMode": "",
-    "Privileged": False, "PublishAllPorts": False, "ReadonlyRootfs": False, "SecurityOpt": None,
-    "UTSMode": "", "UsernsMode": "", "ShmSize": 67108864, "Runtime": "runc", "ConsoleSize": [0, 0],
-    "Isolation": "", "CpuShares": 0, "Memory": 0, "NanoCpus": 0, "CgroupParent": "", "BlkioWeight": 0,
-    "BlkioWeightDevice": [], "BlkioDeviceReadBps": [], "BlkioDeviceWriteBps": [],
-    "BlkioDeviceReadIOps": [], "BlkioDeviceWriteIOps": [], "CpuPeriod": 0, "CpuQuota": 0,
-    "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "CpusetCpus": "", "CpusetMems": "", "Devices": [],
-    "DeviceCgroupRules": None, "DeviceRequests": None, "KernelMemory": 0, "KernelMemoryTCP": 0,
-    "MemoryReservation": 0, "MemorySwap": 0, "MemorySwappiness": None, "OomKillDisable": False,
-    "PidsLimit": None, "Ulimits": [], "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0,
-    "IOMaximumBandwidth": 0, "MaskedPaths": ["/proc/kcore"], "ReadonlyPaths": ["/proc/sys"],
-}  # fmt: skip
 DEPRECATED_SETTINGS: Json = {
     "Bridge": "", "HairpinMode": False, "LinkLocalIPv6Address": "", "LinkLocalIPv6PrefixLen": 0,
     "SecondaryIPAddresses": None, "SecondaryIPv6Addresses": None,
@@ -147,12 +130,23 @@ def inspection(state: State, container: Container, version: tuple[int, int]) -> 
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": container.execs or None,
-        "HostConfig": HOST_DEFAULTS | container.host,
+        "HostConfig": HOST_DEFAULTS | container.host | _links(state, container),
         "GraphDriver": {"Data": {}, "Name": "overlay2"},
         "Mounts": mounts(container),
         "Config": CONFIG_DEFAULTS | container.config,
         "NetworkSettings": _network_settings(container, version),
     }
+
+
+def _links(state: State, container: Container) -> Json:
+    """The containers it links to, under the names that they have now."""
+    found = [
+        f"/{state.containers[target].name}:/{container.name}/{alias}"
+        for target, users in state.links.items()
+        for user, alias in users
+        if user is container and target in state.containers
+    ]
+    return {"Links": found} if found else {}
 
 
 def _state(container: Container) -> Json:

@@ -58,6 +58,7 @@ async def stats(call: Call) -> Reply | web.StreamResponse:
 def _sample(call: Call, container: Container) -> Json:
     now = time.time_ns()
     alive = container.running
+    first = call.flag("one-shot")
     blkio = (
         "io_service_bytes",
         "io_serviced",
@@ -73,13 +74,15 @@ def _sample(call: Call, container: Container) -> Json:
     memory["limit"] = container.host.get("Memory") or call.engine.memory
     return {
         "read": rfc3339(now) if alive else ZERO,
-        "preread": rfc3339(now - 1_000_000_000) if alive else ZERO,
+        "preread": rfc3339(now - 1_000_000_000) if alive and not first else ZERO,
         "pids_stats": {"current": 1} if alive else {},
         "blkio_stats": {f"{name}_recursive": [] if alive else None for name in (*blkio, "sectors")},
         "num_procs": 0,
         "storage_stats": {},
         "cpu_stats": _cpu(call, used, now if alive else 0),
-        "precpu_stats": _cpu(call, max(0, used - 1_000_000), now - 1_000_000_000 if alive else 0),
+        "precpu_stats": _cpu(
+            call, max(0, used - 1_000_000), now - 1_000_000_000 if alive and not first else 0
+        ),
         "memory_stats": memory if alive else {},
         "name": f"/{container.name}",
         "id": container.id,
@@ -93,7 +96,10 @@ _INTERFACE = ("bytes", "packets", "errors", "dropped")
 def _cpu(call: Call, used: int, now: int) -> Json:
     cpus = call.engine.cpus
     usage: Json = {"total_usage": used, "usage_in_kernelmode": 0, "usage_in_usermode": used}
-    running = {"system_cpu_usage": now * cpus, "online_cpus": cpus} if now else {}
+    running: Json = {}
+    if now:
+        usage["percpu_usage"] = [used // cpus] * cpus
+        running = {"system_cpu_usage": now * cpus, "online_cpus": cpus}
     throttling = {"periods": 0, "throttled_periods": 0, "throttled_time": 0}
     return {"cpu_usage": usage, **running, "throttling_data": throttling}
 
