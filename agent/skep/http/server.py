@@ -52,7 +52,8 @@ class HttpServer:
             access_log=None,
             handler_cancellation=handler_cancellation,
             keepalive_timeout=idle_timeout,
-            shutdown_timeout=shutdown_timeout,
+            # aiohttp waits as long twice: for handlers to end, and for them to notice that they should.
+            shutdown_timeout=shutdown_timeout / 2,
         )
         self._listeners: list[Listener] = []
 
@@ -86,7 +87,7 @@ class HttpServer:
             await self._runner.cleanup()
         finally:
             for listener in listeners:
-                listener.close()
+                listener.socket.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
