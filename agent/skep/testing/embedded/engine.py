@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import ssl
@@ -31,6 +32,7 @@ class EmbeddedEngine:
 
     `labels` are the engine's (``model=high-memory``), `memory` is in bytes, `images` are there from the
     beginning. `engine_id` is by default made from `name`, so that an engine started again keeps it.
+    `address` is the host's own, for tests that need one; nothing listens there.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class EmbeddedEngine:
         min_api_version: str = "1.12",
         images: Iterable[str] = DEFAULT_IMAGES,
         engine_id: str | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.name = name
         self.labels = dict(labels or {})
@@ -53,6 +56,7 @@ class EmbeddedEngine:
         self.version = version
         self.api_version = api_version
         self.min_api_version = min_api_version
+        self.address = address
         self.url = ""
         self.state = State()
         self.networking = Networking(self.state)
@@ -87,7 +91,7 @@ class EmbeddedEngine:
         """
         address = listen or self.url
         if not address:
-            self._folder = tempfile.mkdtemp(prefix="skep-engine-")
+            self._folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="skep-engine-")
             address = f"unix://{self._folder}/engine.sock"
         self._tls = ssl_context or self._tls
         self.url = await self._server.listen(address, self._tls)
@@ -99,7 +103,7 @@ class EmbeddedEngine:
         for container in self.state.containers.values():
             self.lifecycle.freeze(container)
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
             self._folder, self.url = None, ""
 
     async def __aenter__(self) -> Self:

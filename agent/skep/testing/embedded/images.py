@@ -117,7 +117,7 @@ def inspection(image: Image, version: tuple[int, int]) -> Json:
         "Created": rfc3339(image.created),
         "DockerVersion": "",
         "Author": "",
-        "Config": {**CONFIG_DEFAULTS, **image.config},
+        "Config": image.config if version >= (1, 50) else CONFIG_DEFAULTS | image.config,
         "Architecture": "amd64",
         "Os": "linux",
         "Size": image.size,

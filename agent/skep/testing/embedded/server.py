@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,6 +37,7 @@ class Server:
         self._engine = engine
         self._listener: asyncio.Server | None = None
         self._http: web.Server | None = None
+        self._socket: Path | None = None
         self._calls: set[asyncio.Task[object]] = set()
 
     async def listen(self, address: str, tls: ssl.SSLContext | None) -> str:
@@ -43,6 +46,8 @@ class Server:
         self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
         scheme, _, rest = address.partition("://")
         if scheme == "unix":
+            self._socket = Path(rest)
+            await _clear(self._socket)
             self._listener = await loop.create_unix_server(self._http, rest, ssl=tls)
             return address
         host, _, port = rest.rpartition(":")
@@ -62,6 +67,8 @@ class Server:
         if calls:
             await asyncio.wait(calls)
         await self._http.shutdown(1)
+        if self._socket is not None:
+            await asyncio.to_thread(self._socket.unlink, missing_ok=True)
         self._listener = self._http = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -143,6 +150,20 @@ def number(version: str) -> tuple[int, int]:
 
 def _error(error: EngineError) -> Reply:
     return Reply(error.status, msgspec.json.encode({"message": error.message}) + b"\n")
+
+
+async def _clear(path: Path) -> None:
+    """Remove a socket that a dead process left. Raises OSError when somebody listens there."""
+    if not await asyncio.to_thread(path.is_socket):
+        return
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except ConnectionRefusedError:
+        await asyncio.to_thread(path.unlink)
+        return
+    writer.close()
+    await writer.wait_closed()
+    raise OSError(errno.EADDRINUSE, f"another engine listens on {path}: choose another socket")
 
 
 async def _write_raw(request: web.BaseRequest, pieces: Iterator[bytes]) -> web.StreamResponse:

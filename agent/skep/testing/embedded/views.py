@@ -34,11 +34,14 @@ def status_text(container: Container) -> str:
     return up
 
 
-def row(state: State, container: Container) -> Json:
+def row(state: State, container: Container, version: tuple[int, int]) -> Json:
     """One row of `GET /containers/json`."""
     if container.row is None:
         container.row = _row(state, container)
-    return {**container.row, "Names": names(state, container), "Status": status_text(container)}
+    found = {**container.row, "Names": names(state, container), "Status": status_text(container)}
+    if version >= (1, 52):
+        found["Health"] = {"Status": container.health or "none", "FailingStreak": 0}
+    return found
 
 
 def _row(state: State, container: Container) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -73,7 +74,8 @@ class _Build:
 @routes.add("POST", "/build")
 async def build(call: Call) -> Reply:
     """Build from a tar in the body; the classic builder's stream of steps."""
-    steps = _read(await call.request.read(), call.text("dockerfile") or "Dockerfile")
+    body, name = await call.request.read(), call.text("dockerfile") or "Dockerfile"
+    steps = await asyncio.to_thread(_read, body, name)
     report: list[Json] = []
     try:
         image = _run(call, steps, report)

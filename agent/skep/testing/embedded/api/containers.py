@@ -22,7 +22,7 @@ def named(call: Call) -> Container:
 async def list_(call: Call) -> Reply:
     """The rows of `docker ps`."""
     state = call.engine.state
-    rows = [views.row(state, container) for container in listed(call)]
+    rows = [views.row(state, container, call.version) for container in listed(call)]
     if call.flag("size"):
         rows = [{**row, "SizeRw": 0, "SizeRootFs": state.images[row["ImageID"]].size} for row in rows]
     return answer(rows)

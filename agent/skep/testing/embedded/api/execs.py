@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +19,9 @@ from skep.testing.embedded.streams import converse, take_over
 from .containers import named
 
 routes = Routes()
+# Seconds before an exec's first output. No real engine is quicker, and docker-py needs it: what comes
+# together with the head of the answer is lost in the buffer of its HTTP library.
+STARTUP = 0.01
 
 
 def _exec(call: Call) -> Exec:
@@ -56,13 +60,19 @@ async def start(call: Call) -> Reply | web.StreamResponse:
         _run(call, run, tty=tty)
         return nothing(200)
     follow = run.output.follow()
-    connection = await take_over(call, tty=tty)
     if run.exit_code is not None or run.running:
         state = "is already running" if run.running else "has already run"
-        run.output.write(STDOUT, f"Error: Exec command {run.id} {state}\r\n".encode())
-        run.output.end()
-    else:
-        _run(call, run, tty=tty)
+        refusal = Output()
+        follow = refusal.follow()
+        refusal.write(STDOUT, f"Error: Exec command {run.id} {state}\r\n".encode())
+        refusal.end()
+        return await converse(
+            await take_over(call, tty=tty), follow, tty=tty, wanted=lambda chunk: True, feed=None
+        )
+    run.running = True
+    connection = await take_over(call, tty=tty)
+    await asyncio.sleep(STARTUP)
+    _run(call, run, tty=tty)
     streams = {
         number for number, key in ((STDOUT, "AttachStdout"), (STDERR, "AttachStderr")) if run.config.get(key)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import io
 import json
@@ -79,17 +80,20 @@ async def get(call: Call) -> Reply:
 @routes.add("POST", "/images/load")
 async def load(call: Call) -> Reply:
     """Take the names out of a tar that `get` made."""
-    body = await call.request.read()
+    tags = await asyncio.to_thread(_saved_tags, await call.request.read())
+    for tag in tags:
+        call.engine.add_image(tag)
+    return lines([{"stream": f"Loaded image: {tag}\n"} for tag in tags])
+
+
+def _saved_tags(body: bytes) -> list[str]:
     try:
         with tarfile.open(fileobj=io.BytesIO(body)) as tar:
             file = tar.extractfile("manifest.json")
             manifest = json.load(file) if file else []
-    except (tarfile.TarError, KeyError, ValueError) as error:
+        return [tag for entry in manifest for tag in entry.get("RepoTags") or ()]
+    except (tarfile.TarError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise EngineError(500, f"Error processing tar file(exit status 1): {error}") from None
-    tags = [tag for entry in manifest for tag in entry.get("RepoTags") or ()]
-    for tag in tags:
-        call.engine.add_image(tag)
-    return lines([{"stream": f"Loaded image: {tag}\n"} for tag in tags])
 
 
 @routes.add("GET", "/images/{name:path}/json")

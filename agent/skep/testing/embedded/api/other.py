@@ -29,7 +29,9 @@ async def disk_usage(call: Call) -> Reply:
         {
             "LayersSize": sum(image.size for image in state.images.values()),
             "Images": shown,
-            "Containers": [{**views.row(state, c), "SizeRootFs": 0} for c in state.containers.values()],
+            "Containers": [
+                {**views.row(state, c, call.version), "SizeRootFs": 0} for c in state.containers.values()
+            ],
             "Volumes": kept,
             "BuildCache": None,
             "BuilderSize": 0,
