@@ -26,6 +26,7 @@ BUFFER = 2**18
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _MAX_HEAD = 2**15
+_CLOSING = 1.0  # seconds
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
@@ -51,9 +52,12 @@ class Hijacked:
 
     async def close(self) -> None:
         """Close the connection in both directions; what was not yet sent is dropped."""
-        self.writer.transport.abort()
+        # asyncio cannot abort a transport that has closed by itself.
+        if not self.writer.transport.is_closing():
+            self.writer.transport.abort()
         with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
+            async with asyncio.timeout(_CLOSING):
+                await self.writer.wait_closed()
 
 
 @dataclass(frozen=True, slots=True)

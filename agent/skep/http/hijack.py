@@ -157,11 +157,14 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    closed = asyncio.create_task(writer.wait_closed(), name="close hijacked connection")
     try:
-        writer.close()
-        async with asyncio.timeout(_CLOSING):
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
-        pass  # it had vanished, or does not read
+        await asyncio.wait([closed], timeout=_CLOSING)
     finally:
-        writer.transport.abort()
+        # Only while it stands: asyncio cannot abort a transport that has closed by itself.
+        if not closed.done():
+            writer.transport.abort()
+            closed.cancel()
+        elif not closed.cancelled():
+            closed.exception()  # it had vanished
