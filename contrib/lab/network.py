@@ -1,0 +1,113 @@
+"""The lab's wires: a switch on a machine of its own, cables from it to the machines and to this host."""
+
+import ipaddress
+import json
+from collections.abc import Iterator
+
+from contrib.lab.errors import LabError, run
+from contrib.lab.machines import Machine
+
+Subnet = ipaddress.IPv4Network
+
+# Docker takes the networks of containers from 172.16.0.0/12 and 192.168.0.0/16; these lie elsewhere.
+_SUBNETS = [Subnet(f"10.{n}.0.0/16") for n in range(200, 250)]
+
+
+class Plan:
+    """Who has which address in a lab's /16: x.y.0.1 this host, x.y.0.11 and up the machines."""
+
+    MOST = 50
+    """How many machines fit."""
+
+    def __init__(self, subnet: Subnet) -> None:
+        self.subnet = subnet
+        self.device = f"skep{subnet.network_address.packed[1]}"
+        """This host's end of its cable. Having that name is owning the subnet."""
+        self.gateway = str(subnet[1])
+
+    def address(self, number: int) -> str:
+        """The address of machine `number` (from 1)."""
+        return str(self.subnet[10 + number])
+
+    def bridge(self, number: int) -> str:
+        """Address and size of the machine's docker0: no two machines' containers share an address."""
+        return f"{self.subnet[256 * (10 + number) + 1]}/24"
+
+    def pool(self, number: int) -> str:
+        """Where the machine's other Docker networks come from: 16 of 30 addresses each."""
+        return f"base={self.subnet[256 * (128 + 2 * (number - 1))]}/23,size=27"
+
+
+def connect(switch: Machine, wish: Subnet | None = None) -> Plan:
+    """Set up the switch and this host's cable to it, in `wish` or the first free subnet.
+
+    Raises LabError when no subnet is free.
+    """
+    for subnet in [wish] if wish else _free():
+        plan = Plan(subnet)
+        try:
+            run(
+                "ip",
+                "link",
+                "add",
+                plan.device,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "uplink",
+                "netns",
+                str(switch.pid),
+            )
+        except LabError as error:
+            if "File exists" in str(error):
+                continue
+            raise
+        switch.ip(
+            "link add bridge type bridge",
+            "link set uplink master bridge",
+            "link set uplink up",
+            "link set bridge up",
+        )
+        run("ip", "address", "add", f"{plan.gateway}/24", "dev", plan.device)
+        run("ip", "link", "set", plan.device, "up")
+        return plan
+    raise LabError(f"the subnet {wish or '10.200.0.0/16 to 10.249.0.0/16'} is in use; name another one")
+
+
+def plug(switch: Machine, machine: Machine, plan: Plan, number: int) -> None:
+    """Lay the cable from the switch to a machine, and give the machine its address."""
+    switch.ip(
+        f"link add port{number} type veth peer name eth0 netns {machine.pid}",
+        f"link set port{number} master bridge",
+        f"link set port{number} up",
+    )
+    machine.ip("link set lo up", f"address add {plan.address(number)}/24 dev eth0", "link set eth0 up")
+
+
+def cut(switch: Machine, number: int) -> None:
+    """Pull a machine's cable out of the switch."""
+    switch.ip(f"link set port{number} down")
+
+
+def heal(switch: Machine, number: int) -> None:
+    """Put a machine's cable back."""
+    switch.ip(f"link set port{number} up")
+
+
+def is_cut(switch: Machine, number: int) -> bool:
+    """Whether a machine's cable is out."""
+    flags = run("nsenter", f"--target={switch.pid}", "--net", "ip", "-j", "link", "show", f"port{number}")
+    return "UP" not in json.loads(flags)[0]["flags"]
+
+
+def disconnect(switch: Machine) -> None:
+    """Remove this host's cable at once; ending the switch would do so a moment later."""
+    if "uplink" in run("nsenter", f"--target={switch.pid}", "--net", "ip", "-br", "link"):
+        switch.ip("link delete uplink")
+
+
+def _free() -> Iterator[Subnet]:
+    routes = [route["dst"] for route in json.loads(run("ip", "-j", "-4", "route"))]
+    taken = [Subnet(route) for route in routes if route[0].isdigit()]
+    return (subnet for subnet in _SUBNETS if not any(subnet.overlaps(other) for other in taken))
