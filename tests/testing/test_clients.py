@@ -15,6 +15,7 @@ import aiodocker
 import docker
 import pytest
 
+from skep.engine import Engine
 from skep.testing import EmbeddedEngine
 
 
@@ -229,3 +230,23 @@ async def test_the_catalogue(engine: EmbeddedEngine, cli: Cli) -> None:
         found = json.loads((await cli("inspect", f"a-{image}")).out)[0]
         assert list(found["NetworkSettings"]["Ports"]) == [f"{port}/tcp"]
         assert found["State"]["Status"] == "running"
+
+
+async def test_skep_itself(engine: EmbeddedEngine) -> None:
+    body = {"Image": "busybox", "Cmd": ["cat"], "OpenStdin": True, "StdinOnce": True, "Labels": {"a": "b"}}
+    async with Engine(engine.url) as client:
+        assert await client.negotiate() == "1.41"
+        async with client.events() as events:
+            await client.call("POST", "/containers/create", query={"name": "box"}, json=body)
+            query = {"stream": 1, "stdin": 1, "stdout": 1}
+            async with await client.hijack("POST", "/containers/box/attach", query=query) as taken:
+                await client.call("POST", "/containers/box/start")
+                taken.writer.write(b"hi")
+                taken.writer.write_eof()
+                data = await taken.reader.read()
+            actions = [(await anext(events)).action for _ in range(5)]
+        inspection = json.loads(await client.call("GET", "/containers/box/json"))
+
+    assert data.endswith(b"hi")
+    assert actions == ["create", "attach", "connect", "start", "die"]
+    assert (inspection["Name"], inspection["Config"]["Labels"]) == ("/box", {"a": "b"})

@@ -145,6 +145,20 @@ async def test_a_restarted_engine_follows_the_restart_policies(engine: EmbeddedE
     assert rows[stopped] == ("running" if policy == "always" else "exited")
 
 
+async def test_what_cannot_come_back_says_why(engine: EmbeddedEngine) -> None:
+    always = {"Name": "always"}
+    id_ = engine.run("first", ports={80: 8080}, RestartPolicy=always)
+    engine.die(id_, 1)
+    engine.run("second", ports={80: 8080})
+
+    async with asyncio.timeout(5):
+        while not (state := (await get(engine, f"/containers/{id_}/json"))["State"])["Error"]:
+            await asyncio.sleep(0.01)
+
+    assert state["Status"] == "exited"
+    assert "port is already allocated" in state["Error"]
+
+
 async def test_a_restart_drops_connections_and_forgets_events(engine: EmbeddedEngine) -> None:
     engine.run("web")
     connector = aiohttp.UnixConnector(engine.url.removeprefix("unix://"))

@@ -272,6 +272,21 @@ async def test_cut_streams_end_and_new_ones_work(
         assert json.loads(await again.content.readline())["Action"] == "create"
 
 
+async def test_a_late_subscription_misses_what_happens_meanwhile(
+    engine: EmbeddedEngine, session: aiohttp.ClientSession
+) -> None:
+    engine.faults.subscribe_delay = 0.05
+    query = {"filters": json.dumps({"event": ["create"], "type": ["container"]})}
+    async with session.get("/events", params=query) as answer:
+        engine.create("missed")
+        async with asyncio.timeout(5):
+            while not engine.state.events.readers:
+                await asyncio.sleep(0.01)
+        engine.create("seen")
+
+        assert await Stream(answer).names(1) == ["seen"]
+
+
 async def test_a_flood_loses_events_as_a_real_engine_does(
     engine: EmbeddedEngine, session: aiohttp.ClientSession
 ) -> None:

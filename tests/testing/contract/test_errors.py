@@ -136,7 +136,7 @@ async def test_refusals(engine: Subject, method: str, path: str, status: int, me
     if "paused" in path:
         await engine.run("paused")
         await engine.post("/containers/paused/pause")
-    body = {} if path.startswith("/commit") else None
+    body: Any = {} if path.startswith("/commit") else None
 
     answer = await engine.call(method, path, body)
 

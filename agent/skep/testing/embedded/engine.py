@@ -192,11 +192,16 @@ class EmbeddedEngine:
 
     def die(self, container: str, exit_code: int = 0) -> None:
         """Let its main process end by itself; its restart policy applies."""
-        self.lifecycle.died(self.state.container(container), exit_code)
+        self._end(container, exit_code)
 
     def oom(self, container: str) -> None:
         """Let the kernel kill it for want of memory."""
-        self.lifecycle.died(self.state.container(container), 137, oom=True)
+        self._end(container, 137, oom=True)
+
+    def _end(self, container: str, exit_code: int, *, oom: bool = False) -> None:
+        found = self.state.container(container)
+        if found.status in ("running", "paused"):
+            self.lifecycle.died(found, exit_code, oom=oom)
 
     def pause(self, container: str) -> None:
         """Freeze it."""

@@ -135,13 +135,16 @@ class _Endless(Fault):
 class Faults:
     """The faults of one engine.
 
-    `events` changes what event streams send, batch by batch; `engine_id` is told in place of the true one.
+    `events` changes what event streams send, batch by batch. `engine_id` is told in place of the true one.
+    `subscribe_delay`: seconds between the head of an event stream's answer and the moment from which it has
+    events. Real engines take an instant, in which a client that lists too early misses something.
     """
 
     def __init__(self, state: State) -> None:
         self.active: set[Fault] = set()
         self.events: EventChange | None = None
         self.engine_id: str | None = None
+        self.subscribe_delay = 0.0
         self._log: EventLog = state.events
         self._state = state
 
@@ -150,6 +153,7 @@ class Faults:
         for fault in list(self.active):
             fault.clear()
         self.events = self.engine_id = None
+        self.subscribe_delay = 0.0
 
     def met(self, method: str, path: str) -> list[Fault]:
         """The faults that a request meets; counts them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -37,11 +38,15 @@ class Lifecycle:
         self._networking = networking
         self._next_pid = 1000
 
-    def start(self, container: Container) -> None:
-        """Run the container's command. Raises EngineError when it is paused or a port is taken."""
+    def start(self, container: Container) -> bool:
+        """Run the container's command; False when it runs already.
+
+        Raises EngineError when it is paused, a port is taken, or a network is missing.
+        """
         if container.status == "paused":
             raise EngineError(409, "cannot start a paused container, try unpause instead")
-        self._cancel_restart(container)
+        if container.running:
+            return False
         container.error = ""
         try:
             self._networking.connect(container)
@@ -60,6 +65,7 @@ class Lifecycle:
         container.changed()
         self._state.emit_container(container, "start")
         self._launch(container)
+        return True
 
     def pid(self) -> int:
         """A number for the next process."""
@@ -140,21 +146,26 @@ class Lifecycle:
         if not container.running:
             where = f"Cannot kill container: {container.name}"
             raise EngineError(409, f"{where}: Container {container.id} is not running")
-        if number in FATAL and (number == 9 or not commands.ignores_sigterm(container.argv)):
+        if container.status == "restarting":
+            self._give_up(container)
+        elif number in FATAL and (number == 9 or not commands.ignores_sigterm(container.argv)):
             container.stopped_by_hand = True
             self._state.emit_container(container, "kill", signal=str(number))
             self.died(container, 137 if number == 9 else 0)
         else:
             self._state.emit_container(container, "kill", signal=str(number))
 
-    def stop(self, container: Container, *, restart: bool = True) -> None:
-        """SIGTERM; what does not handle it is killed, without waiting for the grace period to pass."""
-        self._cancel_restart(container)
-        container.stopped_by_hand = True
+    def stop(self, container: Container, *, restart: bool = True) -> bool:
+        """SIGTERM; what does not handle it is killed, without waiting for the grace period to pass.
+
+        False when the container does not run.
+        """
+        if not container.running:
+            return False
         if container.status == "restarting":
-            container.status = "exited"
-            container.changed()
-            return
+            self._give_up(container)
+            return True
+        container.stopped_by_hand = True
         self._state.emit_container(container, "kill", signal="15")
         code = 0
         if commands.ignores_sigterm(container.argv):
@@ -165,11 +176,18 @@ class Lifecycle:
         self._state.emit_container(container, "stop")
         if remove:
             self.destroy(container)
+        return True
+
+    def _give_up(self, container: Container) -> None:
+        """Do not restart what waits for its restart."""
+        self._cancel_restart(container)
+        container.stopped_by_hand = True
+        container.status = "exited"
+        container.changed()
 
     def restart(self, container: Container) -> None:
         """Stop when running, then start."""
-        if container.running:
-            self.stop(container, restart=False)
+        self.stop(container, restart=False)
         self.start(container)
         self._state.emit_container(container, "restart")
 
@@ -219,8 +237,9 @@ class Lifecycle:
             what = f"You cannot remove a {container.status} container {container.id}."
             hint = "Unpause and then stop" if container.status == "paused" else "Stop"
             raise EngineError(409, f"{what} {hint} the container before attempting removal or force remove")
-        self._cancel_restart(container)
-        if container.running:
+        if container.status == "restarting":
+            self._give_up(container)
+        elif container.running:
             self._state.emit_container(container, "kill", signal="9")
             self.died(container, 137, restart=False)
         self.destroy(container, volumes=volumes)
@@ -253,11 +272,12 @@ class Lifecycle:
 
     def shut_down(self, container: Container) -> None:
         """The engine stops: running containers end; whether they come back is up to their restart policy."""
-        if container.running:
-            by_hand = container.stopped_by_hand
+        if container.status == "restarting":
             self._cancel_restart(container)
+            container.status = "exited"
+        elif container.running:
             self.died(container, 137 if commands.ignores_sigterm(container.argv) else 0, restart=False)
-            container.stopped_by_hand = by_hand
+        container.changed()
 
     def freeze(self, container: Container) -> None:
         """Cancel all that would happen later: nothing of the container is left in the loop."""
@@ -270,7 +290,7 @@ class Lifecycle:
         policy = _policy(container)[0]
         if container.started and not container.running:
             if policy == "always" or (policy == "unless-stopped" and not container.stopped_by_hand):
-                self.start(container)
+                self._try_start(container)
             elif container.host.get("AutoRemove"):
                 self.destroy(container)
 
@@ -285,7 +305,13 @@ class Lifecycle:
     def _restart_by_policy(self, container: Container) -> None:
         container.restart_timer = None
         container.restarts += 1
-        self.start(container)
+        container.status = "exited"
+        self._try_start(container)
+
+    def _try_start(self, container: Container) -> None:
+        """Start without a client: what stands against it is left in the container's `Error`."""
+        with contextlib.suppress(EngineError):
+            self.start(container)
 
     def _cancel_restart(self, container: Container) -> None:
         if container.restart_timer is not None:

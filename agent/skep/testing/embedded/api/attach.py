@@ -82,8 +82,6 @@ async def wait(call: Call) -> web.StreamResponse:
         waiter.set_result(container.exit_code)
     response = web.StreamResponse(headers={**call.engine.headers(), "Content-Type": "application/json"})
     await response.prepare(call.request)
-    # aiohttp keeps the head back until the first write
-    await response.write(b"")
     code = await waiter
     error: Json | None = {"Message": container.error} if container.error else None
     await response.write(msgspec.json.encode({"Error": error, "StatusCode": code}) + b"\n")

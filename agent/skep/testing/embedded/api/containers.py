@@ -55,20 +55,13 @@ async def start(call: Call) -> Reply:
         why = "was deprecated since API v1.22 and removed in v1.24"
         raise EngineError(400, f"starting container with non-empty request body {why}")
     container = named(call)
-    if container.status in ("running", "restarting"):
-        return nothing(304)
-    call.engine.lifecycle.start(container)
-    return nothing()
+    return nothing(204 if call.engine.lifecycle.start(container) else 304)
 
 
 @routes.add("POST", "/containers/{name}/stop")
 async def stop(call: Call) -> Reply:
     """Stop it; 304 when it does not run."""
-    container = named(call)
-    if not container.running:
-        return nothing(304)
-    call.engine.lifecycle.stop(container)
-    return nothing()
+    return nothing(204 if call.engine.lifecycle.stop(named(call)) else 304)
 
 
 @routes.add("POST", "/containers/{name}/restart")

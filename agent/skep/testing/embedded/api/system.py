@@ -159,13 +159,15 @@ async def events(call: Call) -> web.StreamResponse:
     legacy = call.version < (1, 52)
     response = web.StreamResponse(headers={**call.engine.headers(), "Content-Type": "application/json"})
     reader = Reader()
-    log = call.engine.state.events
+    log, faults = call.engine.state.events, call.engine.faults
+    await response.prepare(call.request)
+    if faults.subscribe_delay:
+        await asyncio.sleep(faults.subscribe_delay)
     past: list[Event] = []
     if since is not None or until is not None:
         past = [e for e in log.recent if (since or 0) <= e.time and (until is None or e.time <= until)]
     log.readers.add(reader)
     try:
-        await response.prepare(call.request)
         await _send(call, response, past, keep, legacy=legacy)
         async with asyncio.timeout(max(0.0, (until - time.time_ns()) / 1e9) if until is not None else None):
             async for batch in reader:
