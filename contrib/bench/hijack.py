@@ -125,9 +125,8 @@ async def main() -> None:
                         options.mb / await asyncio.to_thread(client.apply, run_client, (url, way, total))
                         for url in (address, server.urls[0])
                     ]
-                    print(
-                        f"{way:>5}: direct {direct:7.0f} MB/s, joined {joined:7.0f} MB/s, {joined / direct:.0%}"
-                    )
+                    speeds = f"direct {direct:7.0f} MB/s, joined {joined:7.0f} MB/s"
+                    print(f"{way:>5}: {speeds}, {joined / direct:.0%}")
         client.terminate()
         client.join()
         engine_process.join()
