@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -250,3 +251,19 @@ async def test_skep_itself(engine: EmbeddedEngine) -> None:
     assert data.endswith(b"hi")
     assert actions == ["create", "attach", "connect", "start", "die"]
     assert (inspection["Name"], inspection["Config"]["Labels"]) == ("/box", {"a": "b"})
+
+
+async def test_the_cli_over_tls(
+    certificate: tuple[Path, Path], tls_server: ssl.SSLContext, tmp_path: Path, cli: Cli
+) -> None:
+    """The CLI closes its half of the connection at once when it has no input; the output must come all the same."""
+    secure = EmbeddedEngine("secure")
+    await secure.start("tcp://127.0.0.1:0", ssl_context=tls_server)
+    cert, key = map(str, certificate)
+    tls = ("-H", secure.url, "--tls", "--tlscacert", cert, "--tlscert", cert, "--tlskey", key)
+
+    assert await cli(*tls, "run", "--rm", "busybox", "echo", "out") == Ran(0, "out\n", "")
+    assert await cli(*tls, "run", "--rm", "-i", "busybox", "cat", stdin="in\n") == Ran(0, "in\n", "")
+    await cli(*tls, "run", "-d", "--name", "web", "busybox", "sleep", "1000")
+    assert await cli(*tls, "exec", "web", "echo", "out") == Ran(0, "out\n", "")
+    await secure.stop()

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from . import creation, references
+from . import creation, images, references
 from .faults import Faults
 from .lifecycle import Lifecycle
 from .networking import Networking
 from .server import Server
 from .state import Image, State
 
+SIZE = 1_982_256  # bytes: that of busybox
 DEFAULT_IMAGES = ("busybox:latest", "redis:latest", "postgres:latest", "nginx:latest", "counter:latest")
 
 
@@ -121,7 +122,9 @@ class EmbeddedEngine:
         tag = references.normal(reference)
         id_ = references.image_id(tag)
         full = {**references.catalogue_config(tag), **(config or {})}
-        self.state.images[id_] = Image(id_, [tag], full, time.time_ns(), 1_982_256)
+        image = images.add(self.state, Image(id_, [], full, time.time_ns(), SIZE), tag)
+        if config:
+            image.config = full
         return id_
 
     def create(

@@ -34,6 +34,11 @@ class _Protocol(asyncio.StreamReaderProtocol):
         super().__init__(reader, loop=asyncio.get_running_loop())
         self._server = server
 
+    def eof_received(self) -> bool:
+        """The client's half-close: keep the other half open, over TLS too, where asyncio would close."""
+        super().eof_received()
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._server.connection_lost(exc)

@@ -26,11 +26,13 @@ def check_reference(repository: str, tag: str) -> str:
     return references.normal(f"{repository}:{tag}")
 
 
-def add(state: State, image: Image) -> Image:
-    """Make an image known; it takes over its tags from those that had them."""
-    for tag in image.tags:
-        _untag(state, tag)
-    return state.images.setdefault(image.id, image)
+def add(state: State, image: Image, *tags: str) -> Image:
+    """Make an image known under these tags, taken from those that had them. One known before stays."""
+    image = state.images.setdefault(image.id, image)
+    for name in tags:
+        _untag(state, name)
+        image.tags.append(name)
+    return image
 
 
 def tag(state: State, source: str, name: str) -> None:

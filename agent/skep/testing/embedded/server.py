@@ -7,12 +7,15 @@ import errno
 import re
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
+
+from skep.engine.tls_transport import TLSTransport
 
 from .api import ROUTES
 from .errors import EngineError
@@ -38,27 +41,41 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._http: web.Server | None = None
         self._socket: Path | None = None
+        self._handshakes: set[TLSTransport] = set()
         self._calls: set[asyncio.Task[object]] = set()
 
     async def listen(self, address: str, tls: ssl.SSLContext | None) -> str:
-        """Serve on ``unix:///path`` or ``tcp://host:port``; returns the address with the port chosen."""
+        """Serve on ``unix:///path`` or ``tcp://host:port``; returns the address with the port chosen.
+
+        TLS is for tcp only.
+        """
         loop = asyncio.get_running_loop()
         self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
         scheme, _, rest = address.partition("://")
         if scheme == "unix":
             self._socket = Path(rest)
             await _clear(self._socket)
-            self._listener = await loop.create_unix_server(self._http, rest, ssl=tls)
+            self._listener = await loop.create_unix_server(self._http, rest)
             return address
         host, _, port = rest.rpartition(":")
-        self._listener = await loop.create_server(self._http, host, int(port), ssl=tls, reuse_address=True)
+        factory = self._http if tls is None else partial(self._secured, self._http, tls)
+        self._listener = await loop.create_server(factory, host, int(port), reuse_address=True)
         return f"tcp://{host}:{self._listener.sockets[0].getsockname()[1]}"
+
+    def _secured(self, http: web.Server, tls: ssl.SSLContext) -> TLSTransport:
+        """A TLS connection that can be half-closed, as the docker CLI does at once with every `exec`."""
+        transport = TLSTransport(http(), tls, server_side=True)
+        self._handshakes.add(transport)
+        transport.handshake.add_done_callback(lambda _: self._handshakes.discard(transport))
+        return transport
 
     async def close(self) -> None:
         """Stop listening, drop every connection."""
         if self._listener is None or self._http is None:
             return
         self._listener.close()
+        for handshake in list(self._handshakes):
+            handshake.abort()
         for connection in self._http.connections:
             connection.force_close()
         calls = list(self._calls)
