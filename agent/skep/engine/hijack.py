@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from skep.engine.failures import MAX_ERROR_BODY, engine_error, no_connection
 from skep.engine.sessions import find_dead_peers
+from skep.engine.tls_transport import TLSTransport
 from skep.engine.wire import Wire
 from skep.errors import EngineProtocolError, RequestError
 
@@ -35,8 +37,8 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 class Hijacked:
     """A connection that an engine handed over: bytes flow both ways, without HTTP.
 
-    status, headers: of the response. Half close with `writer.write_eof()` where `writer.can_write_eof()` (not
-    over TLS). Call `close` at the end, or use `async with`.
+    status, headers: of the response. `writer.write_eof()` closes one half, over TLS too. Call `close` at last,
+    or use `async with`.
     """
 
     status: int
@@ -91,13 +93,41 @@ async def _connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asynci
         async with asyncio.timeout(wire.connect_timeout):
             if address.path is not None:
                 return await asyncio.open_unix_connection(address.path, limit=BUFFER)
+            if wire.context is not None:
+                return await _connect_tls(address.host, address.port, wire.context)
             reader, writer = await asyncio.open_connection(
-                address.host, address.port, ssl=wire.context, limit=BUFFER, happy_eyeballs_delay=0.25
+                address.host, address.port, limit=BUFFER, happy_eyeballs_delay=0.25
             )
     except OSError as error:
         raise no_connection(error, where) from error
     find_dead_peers(writer.get_extra_info("socket"))
     return reader, writer
+
+
+class _StayOpen(asyncio.StreamReaderProtocol):
+    """asyncio's own closes a TLS connection at the end of what it receives."""
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return True
+
+
+async def _connect_tls(
+    host: str, port: int, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=BUFFER)
+    protocol = _StayOpen(reader)
+    _, transport = await loop.create_connection(
+        lambda: TLSTransport(protocol, context, server_hostname=host), host, port, happy_eyeballs_delay=0.25
+    )
+    try:
+        await transport.handshake
+    except BaseException:
+        transport.abort()
+        raise
+    find_dead_peers(transport.get_extra_info("socket"))
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str) -> Hijacked:

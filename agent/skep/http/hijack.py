@@ -84,6 +84,10 @@ class _Handover(asyncio.StreamReaderProtocol):
         self._former = request.protocol
         self._handler = request.task
 
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return True  # over TLS too, where asyncio's own would close
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._handler.add_done_callback(lambda _: self._former.connection_lost(exc))
@@ -99,8 +103,7 @@ def take_over(
     """Answer `request` with this head and hand its connection over; the handler must return the result.
 
     headers: None for those of an engine that was asked for an upgrade to tcp.
-    The request's body must have been read. TLS clients cannot close half of the connection: closing ends all
-    of it. Raises ConnectionResetError if the client has gone.
+    The request's body must have been read. Raises ConnectionResetError if the client has gone.
 
     Docker's clients wait for the head before they send; what others send earlier is not passed on (aiohttp's
     parser drops it).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ from typing import Self
 from aiohttp import web
 
 from skep.engine.address import Address
+from skep.engine.tls_transport import TLSTransport
 from skep.http.listen import Listener, bind
 from skep.http.tls import ServerTLS
 
@@ -56,6 +58,8 @@ class HttpServer:
             shutdown_timeout=shutdown_timeout / 2,
         )
         self._listeners: list[Listener] = []
+        self._servers: list[asyncio.Server] = []
+        self._handshakes: set[TLSTransport] = set()
 
     @property
     def urls(self) -> list[str]:
@@ -72,8 +76,7 @@ class HttpServer:
                 )
             await self._runner.setup()
             for listener in self._listeners:
-                secure = context if listener.path is None else None
-                await web.SockSite(self._runner, listener.socket, ssl_context=secure).start()
+                await self._serve(listener, context if listener.path is None else None)
         except BaseException:
             await self.stop()
             raise
@@ -83,11 +86,31 @@ class HttpServer:
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await asyncio.to_thread(listener.remove_file)
+        for server in self._servers:
+            server.close()
+        for transport in list(self._handshakes):
+            transport.abort()
         try:
             await self._runner.cleanup()
         finally:
             for listener in listeners:
                 listener.socket.close()
+
+    async def _serve(self, listener: Listener, context: ssl.SSLContext | None) -> None:
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the server is not set up")
+
+        def accept() -> asyncio.BaseProtocol:
+            if context is None:
+                return server()
+            transport = TLSTransport(server(), context, server_side=True)
+            self._handshakes.add(transport)
+            transport.handshake.add_done_callback(lambda _: self._handshakes.discard(transport))
+            return transport
+
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(accept, sock=listener.socket))
 
     async def __aenter__(self) -> Self:
         await self.start()

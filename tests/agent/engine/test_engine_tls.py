@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -123,3 +124,71 @@ async def test_bad_files_stop_the_first_call(raw: RawEngine, tmp_path: Path) -> 
     async with Engine(raw.address, tls=TLS(ca=tmp_path / "none.pem")) as engine:
         with pytest.raises(SettingsError, match=r"none\.pem"):
             await engine.negotiate()
+
+
+async def test_half_of_a_tls_connection_can_be_closed(certificates: Path) -> None:
+    """The other side is TLS of another make: blocking sockets in a thread."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def cat() -> bytes:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as sock:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += sock.recv(1)
+            sock.sendall(b"HTTP/1.1 101 UPGRADED\r\n\r\n")
+            received = b""
+            while data := sock.recv(65536):
+                received += data
+            sock.sendall(received + b" end")
+        return received
+
+    sent = b"x" * 3_000_000
+    with listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        async with Engine(address, tls=TLS(ca=certificates / "ca.pem")) as engine, asyncio.timeout(10):
+            other = asyncio.create_task(asyncio.to_thread(cat))
+            async with await engine.hijack("POST", "/x", version="") as taken:
+                taken.writer.write(sent)
+                taken.writer.write_eof()
+                assert await taken.reader.readexactly(len(sent) + 4) == sent + b" end"
+            assert await other == sent
+
+
+async def test_a_tls_connection_that_is_cut_is_not_taken_for_ended(certificates: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+
+    async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 UPGRADED\r\n\r\nhello")
+        await writer.drain()
+        writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+    async with serve(context) as raw:
+        raw.answers["/x"] = cut
+        async with Engine(raw.address, tls=TLS(ca=certificates / "ca.pem")) as engine, asyncio.timeout(5):
+            taken = await engine.hijack("POST", "/x")
+            assert await taken.reader.readexactly(5) == b"hello"
+            with pytest.raises(ConnectionResetError, match="cut"):
+                await taken.reader.read()
+            await taken.close()
+
+
+async def test_a_handshake_that_hangs_is_given_up(raw: RawEngine, certificates: Path) -> None:
+    mutes = []
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mutes.append(writer)
+        await reader.read()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with Engine(address, tls=TLS(ca=certificates / "ca.pem"), connect_timeout=0.2) as engine:
+        for attempt in (engine.ping(), engine.hijack("POST", "/x", version="")):
+            with pytest.raises(EngineUnreachableError, match="no connection in time"):
+                await attempt
+    server.close()
+    for writer in mutes:
+        writer.close()
+        await writer.wait_closed()

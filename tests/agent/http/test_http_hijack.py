@@ -3,13 +3,14 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from skep.engine import Engine
+from skep.engine import TLS, Engine
 from skep.errors import EngineUnreachableError
-from skep.http import HttpServer, pump, take_over
+from skep.http import HttpServer, ServerTLS, pump, take_over
 
 Serve = Callable[..., Awaitable[HttpServer]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -41,8 +42,16 @@ async def backend() -> AsyncIterator[Backend]:
     server.close()
 
 
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, certificates: Path) -> tuple[ServerTLS, TLS] | tuple[None, None]:
+    if request.param == "plain":
+        return None, None
+    server, key, ca = (certificates / f"{name}.pem" for name in ("server", "server-key", "ca"))
+    return ServerTLS(server, key), TLS(ca=ca)
+
+
 @pytest.fixture
-async def proxy(serve: Serve, backend: Backend) -> AsyncIterator[HttpServer]:
+async def proxy(serve: Serve, backend: Backend, tls: tuple[ServerTLS, TLS]) -> AsyncIterator[HttpServer]:
     """Joins its clients' hijacked connections with the backend's, as the Docker API plugin does."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -53,13 +62,15 @@ async def proxy(serve: Serve, backend: Backend) -> AsyncIterator[HttpServer]:
         return client
 
     async with Engine(backend.address) as engine:
-        yield await serve(handler, shutdown_timeout=2)
+        yield await serve(handler, tls=tls[0], shutdown_timeout=2)
 
 
 @pytest.fixture
-async def ends(proxy: HttpServer, backend: Backend) -> AsyncIterator[tuple[Streams, Streams]]:
-    """Client and engine of one joined connection."""
-    async with Engine(proxy.urls[0]) as engine:
+async def ends(
+    proxy: HttpServer, backend: Backend, tls: tuple[ServerTLS, TLS]
+) -> AsyncIterator[tuple[Streams, Streams]]:
+    """Client and engine of one joined connection, whose client speaks TLS or not."""
+    async with Engine(proxy.urls[0], tls=tls[1]) as engine:
         client = await engine.hijack("POST", "/exec", body=b"{}", version="")
         server = await backend.connections.get()
         yield (client.reader, client.writer), server
