@@ -37,8 +37,8 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 class Hijacked:
     """A connection that an engine handed over: bytes flow both ways, without HTTP.
 
-    status, headers: of the response. `writer.write_eof()` closes one half, over TLS too. Call `close` at last,
-    or use `async with`.
+    status, headers: of the response. `writer.write_eof()` closes one half, over TLS too. Call `close` at
+    last, or use `async with`.
     """
 
     status: int

@@ -1,7 +1,7 @@
 """TLS over a connection of asyncio, for either side, whose sending half can be closed alone.
 
-asyncio's own TLS ends the whole connection when one side says that it will send no more. Docker's clients say so
-at the end of their standard input and then wait for the output, and a process in a container must be told.
+asyncio's own TLS ends the whole connection when one side says that it will send no more. Docker's clients say
+so at the end of their standard input and then wait for the output, and a process in a container must be told.
 Source: RFC 8446, section 6.1: close_notify closes one direction.
 """
 
