@@ -256,7 +256,7 @@ async def test_skep_itself(engine: EmbeddedEngine) -> None:
 async def test_the_cli_over_tls(
     certificate: tuple[Path, Path], tls_server: ssl.SSLContext, tmp_path: Path, cli: Cli
 ) -> None:
-    """The CLI closes its half of the connection at once when it has no input; the output must come all the same."""
+    """Without input, the CLI closes its half of the connection at once; the output must come all the same."""
     secure = EmbeddedEngine("secure")
     await secure.start("tcp://127.0.0.1:0", ssl_context=tls_server)
     cert, key = map(str, certificate)

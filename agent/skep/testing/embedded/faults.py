@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import itertools
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Self, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 Where = str | Callable[[str, str], bool] | None
 EventChange = Callable[[list[Event]], list[Event]]
+
+
+class Raw(NamedTuple):
+    """A body that does not keep to HTTP: the length it announces, and the bytes it sends."""
+
+    length: int
+    pieces: Iterable[bytes]
 
 
 class Fault:
@@ -61,8 +69,8 @@ class Fault:
         """What becomes of an ordinary answer."""
         return reply
 
-    def raw(self, reply: Reply, head: bytes) -> Iterator[bytes] | None:
-        """The bytes to send in the answer's place before the connection closes; None to send the answer."""
+    def raw(self, reply: Reply) -> Raw | None:
+        """What to send in the answer's place before the connection closes; None to send the answer."""
         return None
 
 
@@ -107,29 +115,23 @@ class _Change(Fault):
 class _Truncate(Fault):
     keep = 0.5
 
-    def raw(self, reply: Reply, head: bytes) -> Iterator[bytes] | None:
+    def raw(self, reply: Reply) -> Raw | None:
         size = len(reply.body)
-        return iter([head % size, reply.body[: int(size * self.keep)]])
+        return Raw(size, [reply.body[: int(size * self.keep)]])
 
 
 class _WrongLength(Fault):
     off_by = 0
 
-    def raw(self, reply: Reply, head: bytes) -> Iterator[bytes] | None:
-        return iter([head % max(0, len(reply.body) + self.off_by), reply.body])
+    def raw(self, reply: Reply) -> Raw | None:
+        return Raw(max(0, len(reply.body) + self.off_by), [reply.body])
 
 
 class _Endless(Fault):
     piece = b" " * 65536
 
-    def raw(self, reply: Reply, head: bytes) -> Iterator[bytes] | None:
-        def pieces() -> Iterator[bytes]:
-            yield head % (1 << 40)
-            yield b'["'
-            while True:
-                yield self.piece
-
-        return pieces()
+    def raw(self, reply: Reply) -> Raw | None:
+        return Raw(1 << 40, itertools.chain([b'["'], itertools.repeat(self.piece)))
 
 
 class Faults:

@@ -197,6 +197,9 @@ class Lifecycle:
             raise EngineError(409, f"Container {container.id} is already paused")
         if not container.running:
             raise not_running(container.id)
+        if container.status == "restarting":
+            why = "is restarting, wait until the container is running"
+            raise EngineError(409, f"Container {container.id} {why}")
         container.status = "paused"
         self._set_paused(container, "pause")
 

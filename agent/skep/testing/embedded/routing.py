@@ -34,7 +34,7 @@ class Call:
     """One request: what it names, asks and brings."""
 
     engine: EmbeddedEngine
-    request: web.BaseRequest
+    request: web.Request
     version: tuple[int, int]
     path: str
     names: Mapping[str, str]

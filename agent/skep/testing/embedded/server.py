@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import re
 import ssl
-from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from aiohttp import web
 
 from skep.engine.tls_transport import TLSTransport
+from skep.http.hijack import take_over
 
 from .api import ROUTES
 from .errors import EngineError
-from .faults import Fault
-from .hijack import hijack
+from .faults import Fault, Raw
 from .routing import Call, Reply
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class Server:
             await asyncio.to_thread(self._socket.unlink, missing_ok=True)
         self._listener = self._http = None
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, base: web.BaseRequest) -> web.StreamResponse:
+        # The bare server makes the base class, which has all that is asked of a request here.
+        request = cast("web.Request", base)
         task = asyncio.current_task()
         if task is not None:
             self._calls.add(task)
@@ -105,13 +107,12 @@ class Server:
             return reply
         for fault in faults:
             reply = fault.change(reply)
-            pieces = fault.raw(reply, self._head(reply))
-            if pieces is not None:
-                return await _write_raw(request, pieces)
+            if raw := fault.raw(reply):
+                return await self._write_raw(request, reply, raw)
         return self._response(reply)
 
     async def _answer(
-        self, request: web.BaseRequest, version: tuple[int, int], path: str, faults: list[Fault]
+        self, request: web.Request, version: tuple[int, int], path: str, faults: list[Fault]
     ) -> Reply | web.StreamResponse:
         call = Call(self._engine, request, version, path, {})
         for fault in faults:
@@ -147,16 +148,20 @@ class Server:
             headers["Content-Type"] = reply.content_type
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
-    def _head(self, reply: Reply) -> bytes:
-        """The head of an answer, its length left open as `%d`."""
+    async def _write_raw(self, request: web.Request, reply: Reply, raw: Raw) -> web.StreamResponse:
+        """Send what a well-behaved server would never send, then close."""
         phrase = HTTPStatus(reply.status).phrase
-        lines = [
-            f"HTTP/1.1 {reply.status} {phrase}",
-            f"Content-Type: {reply.content_type}",
-            "Content-Length: %d",
-        ]
-        lines += [f"{name}: {value}" for name, value in self._engine.headers().items()]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        headers = {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(raw.length),
+            **self._engine.headers(),
+        }
+        connection = take_over(request, status=reply.status, reason=phrase, headers=headers)
+        with contextlib.suppress(ConnectionError):
+            for piece in raw.pieces:
+                connection.writer.write(piece)
+                await connection.writer.drain()
+        return connection
 
 
 def number(version: str) -> tuple[int, int]:
@@ -181,15 +186,3 @@ async def _clear(path: Path) -> None:
     writer.close()
     await writer.wait_closed()
     raise OSError(errno.EADDRINUSE, f"another engine listens on {path}: choose another socket")
-
-
-async def _write_raw(request: web.BaseRequest, pieces: Iterator[bytes]) -> web.StreamResponse:
-    """Send bytes as they are, then close: what a well-behaved server would never send."""
-    connection = await hijack(request, b"")
-    try:
-        for piece in pieces:
-            connection.writer.write(piece)
-            await connection.writer.drain()
-    except ConnectionError:
-        pass
-    return await connection.close()

@@ -12,7 +12,7 @@ from skep.testing.embedded.lifecycle import Lifecycle
 from skep.testing.embedded.output import STDERR, STDOUT
 from skep.testing.embedded.routing import Call, Reply, Routes
 from skep.testing.embedded.state import Container, Json
-from skep.testing.embedded.streams import RAW_STREAM, converse, take_over
+from skep.testing.embedded.streams import RAW_STREAM, connect, converse
 
 from .containers import named
 
@@ -56,9 +56,9 @@ async def attach(call: Call) -> Reply | web.StreamResponse:
     output = call.engine.lifecycle.output(container)
     follow = output.follow(output.count - len(output.chunks) if call.flag("logs") else None)
     call.engine.state.emit_container(container, "attach")
-    connection = await take_over(call, tty=tty)
+    connection = connect(call, tty=tty)
     if not call.flag("stream"):
-        return await connection.close()
+        return connection
     return await converse(
         connection,
         follow,

@@ -14,7 +14,7 @@ from skep.testing.embedded.output import STDERR, STDOUT, Output
 from skep.testing.embedded.programs import Process
 from skep.testing.embedded.routing import Call, Reply, Routes, answer, nothing
 from skep.testing.embedded.state import Exec, new_id
-from skep.testing.embedded.streams import converse, take_over
+from skep.testing.embedded.streams import connect, converse
 
 from .containers import named
 
@@ -66,11 +66,9 @@ async def start(call: Call) -> Reply | web.StreamResponse:
         follow = refusal.follow()
         refusal.write(STDOUT, f"Error: Exec command {run.id} {state}\r\n".encode())
         refusal.end()
-        return await converse(
-            await take_over(call, tty=tty), follow, tty=tty, wanted=lambda chunk: True, feed=None
-        )
+        return await converse(connect(call, tty=tty), follow, tty=tty, wanted=lambda chunk: True, feed=None)
     run.running = True
-    connection = await take_over(call, tty=tty)
+    connection = connect(call, tty=tty)
     await asyncio.sleep(STARTUP)
     _run(call, run, tty=tty)
     streams = {
