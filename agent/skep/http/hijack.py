@@ -79,7 +79,7 @@ class _Handover(asyncio.StreamReaderProtocol):
     Earlier would cancel the handler, and with it bytes on their way to the other side.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, request: web.Request) -> None:
+    def __init__(self, reader: asyncio.StreamReader, request: web.BaseRequest) -> None:
         super().__init__(reader)
         self._former = request.protocol
         self._handler = request.task
@@ -94,7 +94,7 @@ class _Handover(asyncio.StreamReaderProtocol):
 
 
 def take_over(
-    request: web.Request,
+    request: web.BaseRequest,
     *,
     status: int = 101,
     reason: str = "UPGRADED",
