@@ -1,4 +1,4 @@
-"""The stock docker command through `skep.http` with TLS to a real engine: its input ends, output still comes."""
+"""The stock docker command over TLS through `skep.http` to a real engine: its input ends, output comes."""
 
 import asyncio
 import os
