@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from contrib.lab.errors import LabError
 from contrib.lab.sync import SyncHost, SyncLab
 
 T = TypeVar("T")
@@ -97,9 +98,9 @@ class Lab:
         async with Lab(["n1", "n2"], labels={"n1": {"disk": "ssd"}}) as lab:
             await lab["n1"].docker("run", "-d", "busybox", "sleep", "1000")
 
-    `images` are loaded into every engine (`contrib.lab.images.NAMES` are those that there are).
-    `engine_dir` is where another generation of dockerd was unpacked (`lab fetch-engine`). Raises LabError
-    when an engine does not start, with the end of its log.
+    `name` keeps labs apart (default: a random one). `images` are loaded into every engine; those that there are,
+    `contrib.lab.images.NAMES` tells. `engine_dir` is where another generation of dockerd was unpacked (`lab
+    fetch-engine`). Raises LabError, with the end of its log, when an engine does not start.
     """
 
     def __init__(
@@ -111,13 +112,17 @@ class Lab:
         name: str | None = None,
         engine_dir: Path | None = None,
     ) -> None:
-        self.sync = SyncLab(name or f"t-{secrets.token_hex(4)}", engine_dir=engine_dir)
+        self.sync = SyncLab(name or f"t-{secrets.token_hex(4)}")
         """The same lab for blocking code."""
-        self._names, self._labels, self._images = list(names), labels, images
+        self._names, self._labels, self._images, self._engine_dir = list(names), labels, images, engine_dir
 
     def __enter__(self) -> "Lab":
+        if self.sync.directory.exists():
+            raise LabError(
+                f"the lab {self.sync.name!r} is there already; take it down, or choose another name"
+            )
         try:
-            self.sync.up(self._names, self._labels, self._images)
+            self.sync.up(self._names, self._labels, self._images, self._engine_dir)
         except BaseException:
             self.sync.down()
             raise
@@ -148,9 +153,14 @@ class Lab:
     def __getitem__(self, name: str) -> Host:
         return Host(self.sync[name])
 
-    async def add(self, *names: str, labels: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """Bring up more hosts, with the same images."""
-        await _thread(lambda: self.sync.up(names, labels, self._images))
+    async def add(
+        self,
+        *names: str,
+        labels: Mapping[str, Mapping[str, str]] | None = None,
+        engine_dir: Path | None = None,
+    ) -> None:
+        """Bring up more hosts with the same images, perhaps with another generation of dockerd."""
+        await _thread(lambda: self.sync.up(names, labels, self._images, engine_dir))
 
     async def load(self, *images: str) -> None:
         """Load images into every engine."""

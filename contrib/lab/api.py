@@ -3,6 +3,7 @@
 Source: Docker Engine API v1.41, "Ping" and "Create an image" (fromSrc=-: the body is a file system as a tar).
 """
 
+import contextlib
 import json
 import socket
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ def import_image(path: Path, tar: Path, name: str, changes: Sequence[str], secon
     try:
         with tar.open("rb") as body:
             headers = {"Content-Type": "application/x-tar", "Content-Length": str(tar.stat().st_size)}
-            connection.request("POST", f"/images/create?{urlencode(query)}", body, headers)
+            with contextlib.suppress(BrokenPipeError):  # It refused half-way: its answer says why.
+                connection.request("POST", f"/images/create?{urlencode(query)}", body, headers)
             answer = connection.getresponse().read().decode(errors="replace")
     except (OSError, HTTPException) as error:
         raise LabError(f"importing {name} at {path}: {error!r}") from error

@@ -22,8 +22,8 @@ class Engine:
     machine: Machine
     arguments: tuple[str, ...]
     """dockerd's flags, except the sockets."""
-    directory: Path | None = None
-    """Where another generation's packages were unpacked; None: what this system has installed."""
+    path: tuple[Path, ...] = ()
+    """Folders with programs that go before this system's: another dockerd, another iptables."""
 
     @property
     def socket(self) -> Path:
@@ -64,7 +64,8 @@ class Engine:
             f"--host=unix://{self.socket}",
             "--host=tcp://0.0.0.0:2375",
         )
-        start = ("setsid", "--fork", "sh", str(_BOOT), str(self.log), self._path())
+        path = os.pathsep.join([*map(str, self.path), _SYSTEM_PATH])
+        start = ("setsid", "--fork", "sh", str(_BOOT), str(self.log), path)
         run(*self.machine.inside(*start, *sockets, "--tls=false", *self.arguments))
         self._answers(seconds)
 
@@ -111,9 +112,3 @@ class Engine:
             raise LabError(
                 f"the engine of {self.machine.name}: {error}. The end of {self.log}:\n{tail}"
             ) from None
-
-    def _path(self) -> str:
-        if self.directory is None:
-            return _SYSTEM_PATH
-        own = [str(self.directory / folder) for folder in ("usr/sbin", "usr/bin", "usr/libexec/docker")]
-        return os.pathsep.join([*own, _SYSTEM_PATH])

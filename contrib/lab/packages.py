@@ -1,6 +1,8 @@
 """What the lab needs of the machine: root, Linux, and some of Debian's packages."""
 
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Collection
@@ -28,6 +30,11 @@ IMAGES = {
     "/usr/lib/postgresql/*/bin/initdb": "postgresql",
 }
 """Programs that the images are made of, and their Debian packages."""
+
+_ARCHIVE = "http://deb.debian.org/debian"
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_ENGINE_PACKAGES = ("docker.io", "containerd")
+"""Not runc: that of a later release wants a later C library. This system's serves every generation."""
 
 
 def missing(programs: dict[str, str] | None = None) -> list[str]:
@@ -73,3 +80,34 @@ def _found(program: str) -> bool:
     if program.startswith("/"):
         return any(Path("/").glob(program[1:]))
     return shutil.which(program, path=_PATH) is not None
+
+
+def fetch_engine(release: str, directory: Path) -> None:
+    """Unpack the Docker Engine of a Debian release into `directory`; nothing is installed.
+
+    apt works on lists of its own, so that this system never learns of the other release. Raises LabError
+    when the release or its packages cannot be had.
+    """
+    if not re.fullmatch(r"[a-z]+", release):
+        raise LabError(f"{release!r} is not the name of a Debian release, such as trixie")
+    directory = directory.absolute()
+    apt = directory / "apt"
+    shutil.rmtree(apt, ignore_errors=True)
+    for folder in ("lists/partial", "archives/partial", "sources", "debs"):
+        (apt / folder).mkdir(parents=True, exist_ok=True)
+    (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_ARCHIVE} {release} main\n")
+    options = {
+        "Dir::Etc::SourceList": apt / "sources.list",
+        "Dir::Etc::SourceParts": apt / "sources",
+        "Dir::State::Lists": apt / "lists",
+        "Dir::Cache": apt,
+        "APT::Sandbox::User": "root",
+    }
+    command = ("apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items()))
+    run(*command, "update", seconds=300)
+    wanted = " && ".join(shlex.join((*command, "download", package)) for package in _ENGINE_PACKAGES)
+    run("sh", "-c", f"cd {shlex.quote(str(apt / 'debs'))} && {wanted}", seconds=300)
+    for package in sorted((apt / "debs").glob("*.deb")):
+        run("dpkg", "-x", str(package), str(directory))
+    shutil.rmtree(apt)
+    run(str(directory / "usr/sbin/dockerd"), "--version")

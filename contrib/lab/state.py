@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from contrib.lab.errors import LabError
@@ -14,10 +15,13 @@ _FILE = "lab.json"
 
 @dataclass(slots=True)
 class KnownHost:
-    """A host: its number (from 1), from which its addresses follow, and its engine's labels."""
+    """A host: what it was made with."""
 
     number: int
+    """From 1; addresses follow from it."""
     labels: dict[str, str]
+    engine_dir: str = ""
+    """Where another generation of dockerd was unpacked; empty: what this system has installed."""
 
 
 @dataclass(slots=True)
@@ -26,7 +30,6 @@ class State:
 
     data: Path
     """Image tars and data roots, on a disk. The name is unique: control groups bear it, too."""
-    engine_dir: Path | None = None
     subnet: Subnet | None = None
     """None until the network is made."""
     hosts: dict[str, KnownHost] = field(default_factory=dict)
@@ -40,7 +43,6 @@ class State:
             raise LabError(f"there is no lab in {directory}; `lab up` makes one") from None
         return cls(
             data=Path(known["data"]),
-            engine_dir=Path(known["engine_dir"]) if known["engine_dir"] else None,
             subnet=Subnet(known["subnet"]) if known["subnet"] else None,
             hosts={name: KnownHost(**host) for name, host in known["hosts"].items()},
         )
@@ -49,9 +51,8 @@ class State:
         """Write it all, atomically."""
         known = {
             "data": str(self.data),
-            "engine_dir": str(self.engine_dir) if self.engine_dir else None,
             "subnet": str(self.subnet) if self.subnet else None,
-            "hosts": {name: {"number": h.number, "labels": h.labels} for name, h in self.hosts.items()},
+            "hosts": {name: asdict(host) for name, host in self.hosts.items()},
         }
         new = directory / f"{_FILE}.new"
         with new.open("w") as file:
@@ -60,18 +61,17 @@ class State:
             os.fsync(file.fileno())
         new.replace(directory / _FILE)
 
-    def add(self, name: str, labels: dict[str, str]) -> None:
-        """Note one more host; one that is known keeps its labels. Raises LabError when they differ."""
+    def add(self, name: str, labels: Mapping[str, str], engine_dir: Path | None) -> None:
+        """Note one more host; one that is known stays as it is. Raises LabError when it should change."""
+        other = str(engine_dir.absolute()) if engine_dir else ""
         if known := self.hosts.get(checked_name(name)):
-            if labels and labels != known.labels:
-                raise LabError(
-                    f"the host {name} is up with other labels; an engine's labels are set at its making"
-                )
+            if (labels and labels != known.labels) or (other and other != known.engine_dir):
+                raise LabError(f"the host {name} was made with other labels, or another engine; they stay")
             return
         number = 1 + max((host.number for host in self.hosts.values()), default=0)
         if number > Plan.MOST:
             raise LabError(f"a lab has room for {Plan.MOST} hosts")
-        self.hosts[name] = KnownHost(number, labels)
+        self.hosts[name] = KnownHost(number, dict(labels), other)
 
 
 def checked_name(name: str) -> str:

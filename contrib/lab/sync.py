@@ -15,7 +15,10 @@ from contrib.lab.images import Image, build
 from contrib.lab.machines import Machine
 from contrib.lab.state import State
 
-from contrib.lab import cgroups, network, state
+from contrib.lab import cgroups, firewall, network, state
+
+_PROGRAMS = ".programs"
+"""Below a lab's directory: programs that its engines prefer to the system's."""
 
 
 class SyncHost:
@@ -27,7 +30,7 @@ class SyncHost:
         self.number = known.number
         self.labels = known.labels
         self.machine = Machine(name, lab.directory / name)
-        self.engine = Engine(self.machine, lab.arguments(name), lab.state.engine_dir)
+        self.engine = Engine(self.machine, lab.arguments(name), lab.path(name))
         self._lab = lab
 
     @property
@@ -115,17 +118,14 @@ class SyncHost:
 class SyncLab:
     """Hosts with real Docker Engines on this machine, in a network of their own.
 
-    `name` keeps labs apart. What is known about a lab lies in one directory, so that any later process
-    can go on with it, and take it down.
+    `name` keeps labs apart. What is known about a lab lies in one directory, so that any later process can go
+    on with it, and take it down.
     """
 
-    def __init__(
-        self, name: str = "lab", *, root: Path | None = None, engine_dir: Path | None = None
-    ) -> None:
+    def __init__(self, name: str = "lab", *, root: Path | None = None) -> None:
         self.directory = (root or state.default_root()) / state.checked_name(name)
         self.name = name
         self.switch = Machine("switch", self.directory / ".switch")
-        self._engine_dir = engine_dir.absolute() if engine_dir else None
         self._state: State | None = None
 
     @property
@@ -149,9 +149,7 @@ class SyncLab:
 
     def __getitem__(self, name: str) -> SyncHost:
         if name not in self.state.hosts:
-            raise LabError(
-                f"no host {name!r} in the lab {self.name!r}; it has {', '.join(self.state.hosts) or 'none'}"
-            )
+            raise LabError(f"no host {name!r} in the lab {self.name!r}, only {', '.join(self.state.hosts)}")
         return SyncHost(self, name)
 
     def up(
@@ -159,12 +157,13 @@ class SyncLab:
         names: Collection[str],
         labels: Mapping[str, Mapping[str, str]] | None = None,
         images: Collection[str] = (),
+        engine_dir: Path | None = None,
     ) -> None:
         """Make sure that these hosts are there, their engines answer, and the images are loaded.
 
-        `labels` maps a host's name to its engine's labels. A lab that exists gets the hosts that it
-        lacks. Raises LabError with the end of an engine's log when one does not start; what did start
-        stays, for `down`.
+        `labels` maps a host's name to its engine's labels. A lab that exists gets the hosts that it lacks;
+        new ones take their dockerd from `engine_dir`, if given. Raises LabError, with the end of an engine's
+        log, when one does not start; what did start stays, for `down`.
         """
         if unknown := set(labels or ()) - set(names):
             raise LabError(f"labels for hosts that are not named: {', '.join(sorted(unknown))}")
@@ -173,7 +172,7 @@ class SyncLab:
         if not self.directory.exists():
             self._found()
         for name in names:
-            self._known(name, dict((labels or {}).get(name, {})))
+            self.state.add(name, (labels or {}).get(name, {}), engine_dir)
         self.state.save(self.directory)
         self.each(self._bring_up, names)
         self.load(images, names)
@@ -200,10 +199,12 @@ class SyncLab:
             network.disconnect(self.switch)
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(Machine.off, machines))
-        with contextlib.suppress(FileNotFoundError):
-            data = State.load(self.directory).data
-            cgroups.remove(data.name)
-            shutil.rmtree(data)
+        with contextlib.suppress(LabError):  # Given up before it made anything.
+            self._state = State.load(self.directory)
+        if self._state:
+            cgroups.remove(self._state.data.name)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._state.data)
         shutil.rmtree(self.directory)
         self._state = None
 
@@ -226,20 +227,24 @@ class SyncLab:
             *(f"--label={key}={value}" for key, value in host.labels.items()),
         )
 
+    def path(self, name: str) -> tuple[Path, ...]:
+        """Folders with programs that a host's engine prefers to this system's."""
+        folders = [self.directory / _PROGRAMS]
+        if other := self.state.hosts[name].engine_dir:
+            folders += [Path(other) / "usr/sbin", Path(other) / "usr/bin"]
+        return tuple(folder for folder in folders if folder.is_dir())
+
     def _found(self) -> None:
         """Begin a lab. What is about to be made is on record before it is made."""
         self.directory.mkdir(parents=True, mode=0o700)
         data = state.data_root() / f"skep-lab-{self.name}-{secrets.token_hex(4)}"
-        self._state = State(data=data, engine_dir=self._engine_dir)
-        self.state.save(self.directory)
+        self._state = State(data)
+        self._state.save(self.directory)
         data.mkdir(mode=0o711)
         self.switch.on()
-        self.state.subnet = network.connect(self.switch).subnet
-        self.state.save(self.directory)
-
-    def _known(self, name: str, labels: dict[str, str]) -> None:
-        if name not in self.state.hosts:
-            self.state.add(name, labels)
+        firewall.choose(self.switch, self.directory / _PROGRAMS)
+        self._state.subnet = network.connect(self.switch).subnet
+        self._state.save(self.directory)
 
     def _bring_up(self, host: SyncHost) -> None:
         if host.machine.process is None:

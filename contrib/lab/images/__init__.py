@@ -22,6 +22,7 @@ _RECIPES: dict[str, Recipe] = {
     "postgres": databases.postgres,
     "python": python.python,
     "counter": python.counter,
+    "skep": python.skep,
 }
 NAMES = tuple(_RECIPES)
 """The images that there are; each is tagged latest."""

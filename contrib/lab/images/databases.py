@@ -9,13 +9,17 @@ from contrib.lab.images.tree import Tree
 
 _POSTGRES_START = """\
 #!/bin/sh
-# Make the database cluster at the first start; then be the server.
+# Make the database cluster at the first start; then run the server.
 set -e
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb --no-sync --auth=trust --encoding=UTF8 --no-locale --username=postgres >/dev/null
     echo "host all all all trust" >>"$PGDATA/pg_hba.conf"
 fi
-exec postgres -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"
+postgres -c listen_addresses='*' -c unix_socket_directories=/tmp "$@" &
+# To PostgreSQL, SIGTERM means to wait until the last client has gone. Whoever stops a container means SIGINT.
+server=$!
+trap 'kill -INT $server' TERM INT
+wait $server || wait $server
 """
 
 
@@ -48,7 +52,6 @@ def postgres(tree: Tree) -> tuple[str, ...]:
         "ENV PGDATA=/var/lib/postgresql/data",
         "ENV PGHOST=/tmp",
         "ENV TZ=Etc/UTC",
-        "STOPSIGNAL SIGINT",
         'ENTRYPOINT ["postgres-start"]',
     )
 

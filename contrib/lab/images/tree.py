@@ -16,6 +16,7 @@ class Tree:
     def __init__(self, tar: Path) -> None:
         self._tar = tarfile.open(tar, "w")  # noqa: SIM115  closed by __exit__
         self._has: set[str] = set()
+        self._programs: list[Path] = []
 
     def __enter__(self) -> "Tree":
         return self
@@ -23,6 +24,10 @@ class Tree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            for library in libraries(self._programs):
+                # Under the name by which it is looked for, where every linker looks.
+                self.file(library, "" if library.name.startswith("ld-") else f"/usr/lib/{library.name}")
         self._tar.close()
 
     def directory(self, path: str, mode: int = 0o755, owner: int = 0) -> None:
@@ -31,7 +36,9 @@ class Tree:
         if not path or path in self._has:
             return
         self.directory(path.rpartition("/")[0])
-        self._add(path, tarfile.DIRTYPE, mode=mode, owner=owner)
+        member = _member(path, tarfile.DIRTYPE, mode)
+        member.uid = member.gid = owner
+        self._add(member)
 
     def text(self, path: str, content: str, mode: int = 0o644) -> None:
         """Add a file with this content."""
@@ -40,12 +47,16 @@ class Tree:
     def link(self, path: str, target: str) -> None:
         """Add a symbolic link."""
         self.directory(path.strip("/").rpartition("/")[0])
-        self._add(path, tarfile.SYMTYPE, target=target)
+        member = _member(path, tarfile.SYMTYPE, 0o777)
+        member.linkname = target
+        self._add(member)
 
     def file(self, source: Path, path: str = "") -> None:
         """Add a file of this machine, at its own path or another; a link is followed."""
         try:
-            self._file(path or str(source), source.read_bytes(), source.stat().st_mode & 0o755)
+            found = source.stat()
+            # The time matters: Python's bytecode names that of its source.
+            self._file(path or str(source), source.read_bytes(), found.st_mode & 0o755, int(found.st_mtime))
         except FileNotFoundError:
             raise LabError(
                 f"{source} is missing; `lab missing` names the packages that the images need"
@@ -54,9 +65,7 @@ class Tree:
     def program(self, source: Path, path: str = "") -> None:
         """Add a program, or a library, with the libraries that the dynamic linker would load for it."""
         self.file(source, path)
-        for library in libraries(source):
-            # Under the name by which it is looked for, where every linker looks.
-            self.file(library, str(library) if library.name.startswith("ld-") else f"/usr/lib/{library.name}")
+        self._programs.append(source)
 
     def copy(self, source: Path, path: str = "", keep: Callable[[Path], bool] = lambda _: True) -> None:
         """Add the files below a directory, with their libraries; `keep` is asked about each relative path."""
@@ -64,42 +73,39 @@ class Tree:
             relative = item.relative_to(source)
             if not item.is_file() or not keep(relative):
                 continue
-            target = f"{path or source}/{relative}"
-            if re.search(r"\.so(\.[\d.]+)?$", item.name):
-                self.program(item, target)
-            else:
-                self.file(item, target)
+            self.module(item, f"{path or source}/{relative}")
 
-    def _file(self, path: str, content: bytes, mode: int) -> None:
+    def module(self, source: Path, path: str = "") -> None:
+        """Add a file that may be a shared library, and then needs others."""
+        if re.search(r"\.so(\.[\d.]+)?$", source.name):
+            self.program(source, path)
+        else:
+            self.file(source, path)
+
+    def _file(self, path: str, content: bytes, mode: int, time: int = 0) -> None:
         path = path.strip("/")
         if path not in self._has:
             self.directory(path.rpartition("/")[0])
-            self._add(path, tarfile.REGTYPE, content, mode)
+            member = _member(path, tarfile.REGTYPE, mode)
+            member.size, member.mtime = len(content), time
+            self._add(member, content)
 
-    def _add(
-        self,
-        path: str,
-        kind: bytes,
-        content: bytes = b"",
-        mode: int = 0o755,
-        owner: int = 0,
-        target: str = "",
-    ) -> None:
-        member = tarfile.TarInfo(path.strip("/"))
-        member.type, member.size, member.mode, member.linkname = kind, len(content), mode, target
-        member.uid = member.gid = owner
+    def _add(self, member: tarfile.TarInfo, content: bytes = b"") -> None:
         self._has.add(member.name)
         self._tar.addfile(member, io.BytesIO(content) if content else None)
 
 
-def libraries(program: Path) -> list[Path]:
-    """The shared libraries that ldd(1) names for a program; none for a static one."""
-    try:
-        listing = run("ldd", str(program))
-    except LabError as error:
-        if "not a dynamic executable" in str(error) or "statically linked" in str(error):
-            return []
-        raise
-    if lost := re.findall(r"(\S+) => not found", listing):
-        raise LabError(f"{program} needs {', '.join(lost)}, which this machine lacks")
-    return [Path(path) for path in re.findall(r"(/\S+) \(0x", listing)]
+def _member(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path.strip("/"))
+    member.type, member.mode = kind, mode
+    return member
+
+
+def libraries(programs: list[Path]) -> list[Path]:
+    """The shared libraries that ldd(1) names for programs and libraries; raises LabError when one is lost."""
+    if not programs:
+        return []
+    listing = run("ldd", *map(str, programs))
+    if lost := sorted(set(re.findall(r"(\S+) => not found", listing))):
+        raise LabError(f"this machine lacks {', '.join(lost)}, which one of {programs} needs")
+    return sorted({Path(path) for path in re.findall(r"(/\S+) \(0x", listing)})

@@ -1,0 +1,129 @@
+"""The article's counter: a web page that counts how often it was asked for, in Redis, PostgreSQL or memory.
+
+REDIS_URL or POSTGRES_URL (host:port, or a full URL) names the database; PORT the port to listen on (80).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import asyncpg  # type: ignore[import-untyped]
+import redis.asyncio
+from aiohttp import web
+
+_SECONDS = 2
+"""How long a database may take; after that it counts as away."""
+_AWAY = (OSError, TimeoutError, redis.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_COUNTER: web.AppKey["Counter"] = web.AppKey("counter")
+
+_TABLE = "CREATE TABLE IF NOT EXISTS counter (name text PRIMARY KEY, value bigint NOT NULL)"
+_INCREMENT = """
+    INSERT INTO counter VALUES ('counter', 1)
+    ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value
+"""
+
+
+class Counter(Protocol):
+    """Something that counts. `place` says where, for people: no passwords."""
+
+    place: str
+
+    async def increment(self) -> int:
+        """Count one more and return the count; raises one of _AWAY when the database is."""
+
+
+class MemoryCounter:
+    """Counts for as long as the process lives."""
+
+    place = "memory"
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    async def increment(self) -> int:
+        self._count += 1
+        return self._count
+
+
+class RedisCounter:
+    """Counts in the key `counter` of a Redis server."""
+
+    def __init__(self, url: str) -> None:
+        url = url if "://" in url else f"redis://{url}"
+        self.place = f"Redis at {_address(url, 6379)}"
+        self._redis = redis.asyncio.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+
+    async def increment(self) -> int:
+        return int(await self._redis.incr("counter"))
+
+
+class PostgresCounter:
+    """Counts in the table `counter` of a PostgreSQL database, which it makes when missing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url if "://" in url else f"postgresql://postgres@{url}/postgres"
+        self.place = f"PostgreSQL at {_address(self._url, 5432)}"
+        self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def increment(self) -> int:
+        async with self._turn, asyncio.timeout(2 * _SECONDS):
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await asyncpg.connect(
+                    self._url, timeout=_SECONDS, command_timeout=_SECONDS
+                )
+            try:
+                return int(await self._connection.fetchval(_INCREMENT))
+            except asyncpg.UndefinedTableError:
+                with contextlib.suppress(asyncpg.UniqueViolationError):  # Another counter made it just now.
+                    await self._connection.execute(_TABLE)
+                return int(await self._connection.fetchval(_INCREMENT))
+            except TimeoutError:
+                self._connection.terminate()
+                raise
+
+
+def counter_from(environment: dict[str, str]) -> Counter:
+    """The counter that the environment asks for."""
+    if url := environment.get("REDIS_URL"):
+        return RedisCounter(url)
+    if url := environment.get("POSTGRES_URL"):
+        return PostgresCounter(url)
+    return MemoryCounter()
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /: count, and show the count as text, or as JSON to those who accept that."""
+    counter = request.app[_COUNTER]
+    try:
+        count = await counter.increment()
+    except _AWAY as error:
+        logging.warning("%s is away: %r", counter.place, error)
+        text = f"The count is in {counter.place}, which is away ({type(error).__name__}); try again soon.\n"
+        return web.Response(text=text, status=503, headers={"Retry-After": "1"})
+    if "application/json" in request.headers.get("Accept", ""):
+        return web.json_response({"count": count})
+    return web.Response(text=f"{count}\n")
+
+
+def application(counter: Counter) -> web.Application:
+    """The web service around a counter."""
+    app = web.Application()
+    app[_COUNTER] = counter
+    app.router.add_get("/", show, allow_head=False)
+    return app
+
+
+def _address(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or port}"
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    chosen = counter_from(dict(os.environ))
+    logging.info("counting in %s", chosen.place)
+    web.run_app(application(chosen), port=int(os.environ.get("PORT", "80")), shutdown_timeout=5, print=None)
