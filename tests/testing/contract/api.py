@@ -34,14 +34,10 @@ class Subject:
     """The engine under test."""
 
     kind: str
-    url: str
+    socket: str
     session: aiohttp.ClientSession
     created: list[str] = field(default_factory=list)
     taken: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    @property
-    def socket(self) -> str:
-        return self.url.removeprefix("unix://")
 
     async def call(
         self, method: str, path: str, body: Any = None, *, prefix: str = "/v1.41", **query: Any

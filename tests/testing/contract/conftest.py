@@ -1,7 +1,10 @@
+"""Each contract test runs twice: on an embedded engine and on a real one of the lab."""
+
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -9,41 +12,36 @@ import pytest
 from skep.testing import EmbeddedEngine
 
 from .api import Subject
-from .reference import missing, reference_engine
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from contrib.lab.fixtures import _one_engine
+from contrib.lab.fixtures import engine as lab_engine
+
+from contrib.lab import Host
+
+__all__ = ["_one_engine", "lab_engine"]
 
 
-@pytest.fixture(scope="session")
-def real_engine() -> Iterator[str]:
-    """The address of a real engine with a busybox image: SKEP_TEST_ENGINE, or one started here."""
-    if given := os.environ.get("SKEP_TEST_ENGINE"):
-        yield given
-        return
-    if why := missing():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no real engine: {why}")
-    with reference_engine() as address:
-        yield address
-
-
-async def _subject(kind: str, url: str) -> AsyncIterator[Subject]:
-    connector = aiohttp.UnixConnector(url.removeprefix("unix://"), limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        subject = Subject(kind, url, session)
+async def _subject(kind: str, path: str) -> AsyncIterator[Subject]:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, limit=0)) as session:
+        subject = Subject(kind, path, session)
         yield subject
         await subject.clean_up()
 
 
 @pytest.fixture
 async def embedded() -> AsyncIterator[Subject]:
-    """An embedded engine."""
-    async with EmbeddedEngine("contract", labels={"tier": "contract"}, images=["busybox"]) as engine:
-        async for subject in _subject("embedded", engine.url):
+    """An embedded engine, labelled as the lab's, with the image that the lab's has."""
+    async with EmbeddedEngine("contract", labels={"tier": "test"}, images=["busybox"]) as engine:
+        async for subject in _subject("embedded", engine.url.removeprefix("unix://")):
             yield subject
 
 
 @pytest.fixture
-async def real(real_engine: str) -> AsyncIterator[Subject]:
-    """The real engine."""
-    async for subject in _subject("real", real_engine):
+async def real(lab_engine: Host) -> AsyncIterator[Subject]:
+    """A real engine."""
+    async for subject in _subject("real", str(lab_engine.socket)):
         yield subject
 
 

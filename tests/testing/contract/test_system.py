@@ -57,7 +57,7 @@ async def test_without_a_version_the_newest_is_spoken(engine: Subject) -> None:
     answer = await engine.call("GET", "/info", prefix="")
 
     assert answer.status == 200
-    assert "tier=contract" in answer.body["Labels"]
+    assert "tier=test" in answer.body["Labels"]
 
 
 async def test_info_counts_containers_by_state(engine: Subject) -> None:
