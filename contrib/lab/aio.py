@@ -98,8 +98,8 @@ class Lab:
         async with Lab(["n1", "n2"], labels={"n1": {"disk": "ssd"}}) as lab:
             await lab["n1"].docker("run", "-d", "busybox", "sleep", "1000")
 
-    `name` keeps labs apart (default: a random one). `images` are loaded into every engine; those that there are,
-    `contrib.lab.images.NAMES` tells. `engine_dir` is where another generation of dockerd was unpacked (`lab
+    `name` keeps labs apart (default: a random one). `images` are loaded into every engine; there are those of
+    `contrib.lab.images.NAMES`. `engine_dir` is where another generation of dockerd was unpacked (`lab
     fetch-engine`). Raises LabError, with the end of its log, when an engine does not start.
     """
 

@@ -7,31 +7,35 @@ from contrib.lab.errors import LabError, run
 from contrib.lab.machines import Machine
 
 _VARIANTS = ("iptables", "iptables-nft", "iptables-legacy")
-# What an engine's rules take, beyond the tables themselves.
-_RULES = """
-set -e
-{0} -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j ACCEPT
-{0} -A FORWARD -m conntrack --ctstate NEW
-"""
+_TRIAL = (  # What an engine's rules take.
+    "-t nat -I PREROUTING -m addrtype --dst-type LOCAL -j ACCEPT",
+    "-t nat -D PREROUTING 1",
+    "-I FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-D FORWARD 1",
+)
 
 
 def choose(machine: Machine, directory: Path) -> None:
     """Put links to the iptables that works into `directory`, unless it is the system's own choice.
 
-    The rules of the trial go to the machine's network, which must carry no traffic that minds. Raises
-    LabError with every variant's complaint when none works.
+    They are tried in the machine's network. Raises LabError with every complaint when none works.
     """
     complaints = []
     for variant in _VARIANTS:
         try:
-            run(*machine.inside("sh", "-c", _RULES.format(variant)))
+            for rule in _TRIAL:
+                run(*machine.inside(variant, *rule.split()))
         except LabError as error:
-            complaints.append(str(error))
+            complaints.append(str(error).partition(" -- ")[2])
             continue
         if variant != "iptables":
-            directory.mkdir()
-            for name in ("iptables", "ip6tables"):
-                program = shutil.which(variant.replace("iptables", name), path="/usr/sbin:/sbin")
-                (directory / name).symlink_to(program or "/bin/false")
+            _link(variant, directory)
         return
     raise LabError("no iptables works in this kernel:\n" + "\n".join(complaints))
+
+
+def _link(variant: str, directory: Path) -> None:
+    directory.mkdir()
+    for name in ("iptables", "ip6tables"):
+        program = shutil.which(variant.replace("iptables", name), path="/usr/sbin:/sbin")
+        (directory / name).symlink_to(program or "/bin/false")

@@ -38,41 +38,41 @@ class Plan:
         return f"base={self.subnet[256 * (128 + 2 * (number - 1))]}/23,size=27"
 
 
-def connect(switch: Machine, wish: Subnet | None = None) -> Plan:
+def connect(switch: Machine, alias: str, wish: Subnet | None = None) -> Plan:
     """Set up the switch and this host's cable to it, in `wish` or the first free subnet.
 
-    Raises LabError when no subnet is free.
+    The cable's end is marked with `alias`. Raises LabError when no subnet is free.
     """
     for subnet in [wish] if wish else _free():
         plan = Plan(subnet)
-        try:
-            run(
-                "ip",
-                "link",
-                "add",
-                plan.device,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "uplink",
-                "netns",
-                str(switch.pid),
-            )
-        except LabError as error:
-            if "File exists" in str(error):
-                continue
-            raise
+        if not _laid(plan.device, switch):
+            continue
+        run("ip", "link", "set", plan.device, "alias", alias, "up")
+        run("ip", "address", "add", f"{plan.gateway}/24", "dev", plan.device)
         switch.ip(
             "link add bridge type bridge",
             "link set uplink master bridge",
             "link set uplink up",
             "link set bridge up",
         )
-        run("ip", "address", "add", f"{plan.gateway}/24", "dev", plan.device)
-        run("ip", "link", "set", plan.device, "up")
         return plan
     raise LabError(f"the subnet {wish or '10.200.0.0/16 to 10.249.0.0/16'} is in use; name another one")
+
+
+def gone(alias: str) -> bool:
+    """Whether this host's cable is no more: the kernel removes it some time after the switch."""
+    return all(device.get("ifalias") != alias for device in json.loads(run("ip", "-j", "link")))
+
+
+def _laid(device: str, switch: Machine) -> bool:
+    """Lay the cable to the switch; False when its name, and so the subnet, is another lab's."""
+    try:
+        run("ip", "link", "add", device, "type", "veth", "peer", "name", "uplink", "netns", str(switch.pid))
+    except LabError as error:
+        if "File exists" in str(error):
+            return False
+        raise
+    return True
 
 
 def plug(switch: Machine, machine: Machine, plan: Plan, number: int) -> None:
@@ -99,12 +99,6 @@ def is_cut(switch: Machine, number: int) -> bool:
     """Whether a machine's cable is out."""
     flags = run("nsenter", f"--target={switch.pid}", "--net", "ip", "-j", "link", "show", f"port{number}")
     return "UP" not in json.loads(flags)[0]["flags"]
-
-
-def disconnect(switch: Machine) -> None:
-    """Remove this host's cable at once; ending the switch would do so a moment later."""
-    if "uplink" in run("nsenter", f"--target={switch.pid}", "--net", "ip", "-br", "link"):
-        switch.ip("link delete uplink")
 
 
 def _free() -> Iterator[Subnet]:

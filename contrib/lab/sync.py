@@ -11,8 +11,9 @@ from pathlib import Path
 from contrib.lab.api import import_image
 from contrib.lab.engines import Engine
 from contrib.lab.errors import LabError, run
-from contrib.lab.images import Image, build
+from contrib.lab.images import Image, build, known_images
 from contrib.lab.machines import Machine
+from contrib.lab.processes import wait_until
 from contrib.lab.state import State
 
 from contrib.lab import cgroups, firewall, network, state
@@ -167,6 +168,9 @@ class SyncLab:
         """
         if unknown := set(labels or ()) - set(names):
             raise LabError(f"labels for hosts that are not named: {', '.join(sorted(unknown))}")
+        for name in names:
+            state.checked_name(name)
+        known_images(images)
         if os.geteuid() != 0:
             raise LabError("the lab makes network namespaces and runs dockerd: it must be root")
         if not self.directory.exists():
@@ -195,17 +199,19 @@ class SyncLab:
         if not self.directory.exists():
             return
         machines = [Machine(path.name, path) for path in self.directory.iterdir() if path.is_dir()]
-        if self.switch.process:
-            network.disconnect(self.switch)
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(Machine.off, machines))
         with contextlib.suppress(LabError):  # Given up before it made anything.
             self._state = State.load(self.directory)
         if self._state:
-            cgroups.remove(self._state.data.name)
+            mark = self._state.data.name
+            wait_until(lambda: network.gone(mark), 10, f"removing the network of the lab {self.name}")
+            cgroups.remove(mark)
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(self._state.data)
         shutil.rmtree(self.directory)
+        with contextlib.suppress(OSError):  # Other labs are there.
+            self.directory.parent.rmdir()
         self._state = None
 
     def each(self, action: Callable[[SyncHost], object], names: Collection[str] | None = None) -> None:
@@ -236,14 +242,16 @@ class SyncLab:
 
     def _found(self) -> None:
         """Begin a lab. What is about to be made is on record before it is made."""
-        self.directory.mkdir(parents=True, mode=0o700)
+        while not self.directory.exists():
+            with contextlib.suppress(FileNotFoundError):  # The last other lab was taken down just now.
+                self.directory.mkdir(parents=True, mode=0o700)
         data = state.data_root() / f"skep-lab-{self.name}-{secrets.token_hex(4)}"
         self._state = State(data)
         self._state.save(self.directory)
         data.mkdir(mode=0o711)
         self.switch.on()
         firewall.choose(self.switch, self.directory / _PROGRAMS)
-        self._state.subnet = network.connect(self.switch).subnet
+        self._state.subnet = network.connect(self.switch, data.name).subnet
         self._state.save(self.directory)
 
     def _bring_up(self, host: SyncHost) -> None:

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,18 @@ class Image:
     changes: tuple[str, ...]
 
 
+def known_images(names: Collection[str]) -> None:
+    """Check the names of images; raises LabError, naming those that there are, when one is unknown."""
+    if unknown := [name for name in names if name not in _RECIPES]:
+        raise LabError(f"no image {unknown[0]!r}; there are {', '.join(NAMES)}")
+
+
 def build(name: str, directory: Path) -> Image:
     """Build the image `name` as a tar in `directory`, unless it is there already.
 
     Raises LabError when there is no such image or this machine lacks something that belongs into it.
     """
-    if name not in _RECIPES:
-        raise LabError(f"no image {name!r}; there are {', '.join(NAMES)}")
+    known_images([name])
     tar, settings = directory / f"{name}.tar", directory / f"{name}.changes"
     if not settings.exists():
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,139 @@
+"""`down` leaves nothing behind: no process, namespace, mount, network device, control group or directory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from contrib.lab.fixtures import require_engines
+
+from contrib.lab import LabError, SyncLab
+
+pytestmark = pytest.mark.engine
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncLab]:
+    """A lab that keeps everything below the test's own directory, so that any left-over is this test's."""
+    require_engines()
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("SKEP_LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    lab = SyncLab("gone")
+    yield lab
+    lab.down()
+
+
+def left_overs(tmp_path: Path, devices: set[str]) -> dict[str, list[str]]:
+    """What there is of a lab below `tmp_path`, as the kernel sees it; empty lists when nothing is."""
+    mark = str(tmp_path).encode()
+    processes = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes() + (entry / "mountinfo").read_bytes()
+            except OSError:
+                continue
+            if mark in words:
+                processes.append(entry.name)
+    return {
+        "processes": processes,
+        "devices": sorted(links() - devices),
+        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line],
+        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob("**/skep-lab-gone-*")],
+        "files": [str(path) for path in tmp_path.rglob("*") if path != tmp_path / "data"],
+    }
+
+
+def links() -> set[str]:
+    listing = subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout
+    return {f"{link['ifindex']} {link['ifname']}" for link in json.loads(listing) if "skep" in link["ifname"]}
+
+
+NOTHING: dict[str, list[str]] = {
+    "processes": [],
+    "devices": [],
+    "mounts": [],
+    "control groups": [],
+    "files": [],
+}
+
+
+def test_down_removes_everything_twice(lab: SyncLab, tmp_path: Path) -> None:
+    devices = links()
+    lab.up(["one", "two"], images=["busybox"])
+    for host in lab.hosts.values():
+        host.docker("run", "-d", "-p", "80:80", "-v", "/data", "busybox", "sleep", "1000")
+    lab["two"].kill()
+    found = left_overs(tmp_path, devices)
+    assert all(found[kind] for kind in found if kind != "mounts"), found
+    started = time.monotonic()
+    lab.down()
+    assert time.monotonic() - started < 5
+    assert left_overs(tmp_path, devices) == NOTHING
+    lab.down()
+    with pytest.raises(LabError, match=r"there is no lab in .*; `lab up` makes one"):
+        SyncLab("gone").state  # noqa: B018
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8, 1.5, 2.5])
+def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) -> None:
+    devices = links()
+    up = subprocess.Popen(
+        [sys.executable, "-m", "contrib.lab", "--lab", "gone", "up", "one", "two", "--image", "redis"],
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        up.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(up.pid, signal.SIGKILL)
+        up.wait()
+    SyncLab("gone").down()
+    assert left_overs(tmp_path, devices) == NOTHING
+
+
+def test_down_after_hosts_lost_their_power(lab: SyncLab, tmp_path: Path) -> None:
+    devices = links()
+    lab.up(["one"])
+    for machine in (lab["one"].machine, lab.switch):
+        os.kill(machine.pid, signal.SIGKILL)
+        machine.off()
+    assert lab["one"].engine.state == "off"
+    lab.down()
+    assert left_overs(tmp_path, devices) == NOTHING
+
+
+def test_engine_that_does_not_start_shows_its_log(lab: SyncLab, tmp_path: Path) -> None:
+    devices = links()
+    dockerd = tmp_path / "broken" / "usr/sbin/dockerd"
+    dockerd.parent.mkdir(parents=True)
+    dockerd.write_text("#!/bin/sh\necho 'the flux capacitor is empty' >&2\nexit 1\n")
+    dockerd.chmod(0o755)
+    with pytest.raises(LabError, match=r"(?s)engine of one: dockerd has ended.*the flux capacitor is empty"):
+        lab.up(["one"], engine_dir=tmp_path / "broken")
+    dockerd.unlink()
+    for folder in (dockerd.parent, dockerd.parent.parent, tmp_path / "broken"):
+        folder.rmdir()
+    lab.down()
+    assert left_overs(tmp_path, devices) == NOTHING
+
+
+def test_engine_of_another_directory_serves_its_host_only(lab: SyncLab, tmp_path: Path) -> None:
+    dockerd = tmp_path / "other" / "usr/sbin/dockerd"
+    dockerd.parent.mkdir(parents=True)
+    dockerd.write_text('#!/bin/sh\necho "another generation" >&2\nexec /usr/sbin/dockerd "$@"\n')
+    dockerd.chmod(0o755)
+    lab.up(["old"])
+    lab.up(["new"], engine_dir=tmp_path / "other")
+    assert "another generation" in lab["new"].engine.log.read_text()
+    assert "another generation" not in lab["old"].engine.log.read_text()
+    with pytest.raises(LabError, match="the host old was made with other labels, or another engine"):
+        lab.up(["old"], {"old": {"new": "label"}})
