@@ -9,12 +9,17 @@ from contrib.lab.images.tree import Tree
 
 _POSTGRES_START = """\
 #!/bin/sh
-# Make the database cluster at the first start; then run the server.
+# Be the server, whose database cluster is made at the first start, or the program that is asked for.
+case ${1-} in
+postgres | -*) ;;
+*) exec "$@" ;;
+esac
 set -e
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb --no-sync --auth=trust --encoding=UTF8 --no-locale --username=postgres >/dev/null
     echo "host all all all trust" >>"$PGDATA/pg_hba.conf"
 fi
+[ "$1" != postgres ] || shift
 postgres -c listen_addresses='*' -c unix_socket_directories=/tmp "$@" &
 # To PostgreSQL, SIGTERM means to wait until the last client has gone. Whoever stops a container means SIGINT.
 server=$!
@@ -53,6 +58,7 @@ def postgres(tree: Tree) -> tuple[str, ...]:
         "ENV PGHOST=/tmp",
         "ENV TZ=Etc/UTC",
         'ENTRYPOINT ["postgres-start"]',
+        'CMD ["postgres"]',
     )
 
 
