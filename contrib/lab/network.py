@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator
+import os
 
 from contrib.lab.errors import LabError, run
 from contrib.lab.machines import Machine
@@ -38,12 +38,12 @@ class Plan:
         return f"base={self.subnet[256 * (128 + 2 * (number - 1))]}/23,size=27"
 
 
-def connect(switch: Machine, alias: str, wish: Subnet | None = None) -> Plan:
-    """Set up the switch and this host's cable to it, in `wish` or the first free subnet.
+def connect(switch: Machine, alias: str) -> Plan:
+    """Set up the switch and this host's cable to it, in $SKEP_LAB_SUBNET (a /16) or the first free subnet.
 
     The cable's end is marked with `alias`. Raises LabError when no subnet is free.
     """
-    for subnet in [wish] if wish else _free():
+    for subnet in _candidates():
         plan = Plan(subnet)
         if not _laid(plan.device, switch):
             continue
@@ -56,7 +56,7 @@ def connect(switch: Machine, alias: str, wish: Subnet | None = None) -> Plan:
             "link set bridge up",
         )
         return plan
-    raise LabError(f"the subnet {wish or '10.200.0.0/16 to 10.249.0.0/16'} is in use; name another one")
+    raise LabError("no subnet is free from 10.200.0.0/16 to 10.249.0.0/16; name one in SKEP_LAB_SUBNET")
 
 
 def gone(alias: str) -> bool:
@@ -101,7 +101,15 @@ def is_cut(switch: Machine, number: int) -> bool:
     return "UP" not in json.loads(flags)[0]["flags"]
 
 
-def _free() -> Iterator[Subnet]:
+def _candidates() -> list[Subnet]:
+    if wish := os.environ.get("SKEP_LAB_SUBNET"):
+        try:
+            subnet = Subnet(wish)
+        except ValueError as error:
+            raise LabError(f"SKEP_LAB_SUBNET: {error}; it must be like 10.200.0.0/16") from None
+        if subnet.prefixlen != 16:
+            raise LabError(f"SKEP_LAB_SUBNET: {wish} must be a /16, like 10.200.0.0/16")
+        return [subnet]
     routes = [route["dst"] for route in json.loads(run("ip", "-j", "-4", "route"))]
     taken = [Subnet(route) for route in routes if route[0].isdigit()]
-    return (subnet for subnet in _SUBNETS if not any(subnet.overlaps(other) for other in taken))
+    return [subnet for subnet in _SUBNETS if not any(subnet.overlaps(other) for other in taken)]

@@ -234,11 +234,11 @@ class SyncLab:
         )
 
     def path(self, name: str) -> tuple[Path, ...]:
-        """Folders with programs that a host's engine prefers to this system's."""
+        """Folders, if they exist, with programs that a host's engine prefers to this system's."""
         folders = [self.directory / _PROGRAMS]
         if other := self.state.hosts[name].engine_dir:
             folders += [Path(other) / "usr/sbin", Path(other) / "usr/bin"]
-        return tuple(folder for folder in folders if folder.is_dir())
+        return tuple(folders)
 
     def _found(self) -> None:
         """Begin a lab. What is about to be made is on record before it is made."""
