@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     inside = command("exec", _exec, "run a program on a host, outside of containers")
     inside.add_argument("name", metavar="NAME")
     inside.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND")
-    command("down", _down, "end everything and remove everything")
+    down = command("down", _down, "end everything and remove everything")
+    down.add_argument("--all", action="store_true", help="every lab, also those of tests that were killed")
     missing = command("missing", _missing, "name the Debian packages that are missing; status 1 when any is")
     missing.add_argument("--install", action="store_true", help="install them by apt")
     fetch = command("fetch-engine", _fetch_engine, "unpack the engine of another Debian release")
@@ -132,8 +133,11 @@ def _exec(lab: SyncLab, options: argparse.Namespace) -> int:
     return subprocess.call(lab[options.name].machine.inside(*argv))
 
 
-def _down(lab: SyncLab, _: argparse.Namespace) -> None:
+def _down(lab: SyncLab, options: argparse.Namespace) -> None:
     lab.down()
+    if options.all and lab.directory.parent.exists():
+        for directory in sorted(lab.directory.parent.iterdir()):
+            SyncLab(directory.name).down()
 
 
 def _missing(_: SyncLab, options: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ def missing(programs: dict[str, str] | None = None) -> list[str]:
 def ensure(packages: Collection[str] | None = None) -> None:
     """Install what is missing by apt, saying so; raises LabError when that cannot be done.
 
-    Services that the packages would start are left alone: Debian's policy-rc.d is asked to start none.
+    Where there is no systemd, the packages' services are not started.
     """
     wanted = missing() if packages is None else sorted(packages)
     if not wanted:

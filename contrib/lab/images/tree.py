@@ -2,12 +2,16 @@
 
 import io
 import re
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from contrib.lab.errors import LabError, run
+
+_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 
 
 class Tree:
@@ -24,11 +28,13 @@ class Tree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            for library in libraries(self._programs):
+        try:
+            for library in libraries(self._programs) if error is None else ():
                 # Under the name by which it is looked for, where every linker looks.
-                self.file(library, "" if library.name.startswith("ld-") else f"/usr/lib/{library.name}")
-        self._tar.close()
+                path = "" if library.name.startswith("ld-") else f"/usr/lib/{library.name}"
+                self.file(library, path, _stripped)
+        finally:
+            self._tar.close()
 
     def directory(self, path: str, mode: int = 0o755, owner: int = 0) -> None:
         """Add a directory and those above it."""
@@ -51,12 +57,12 @@ class Tree:
         member.linkname = target
         self._add(member)
 
-    def file(self, source: Path, path: str = "") -> None:
+    def file(self, source: Path, path: str = "", read: Callable[[Path], bytes] = Path.read_bytes) -> None:
         """Add a file of this machine, at its own path or another; a link is followed."""
         try:
             found = source.stat()
             # The time matters: Python's bytecode names that of its source.
-            self._file(path or str(source), source.read_bytes(), found.st_mode & 0o755, int(found.st_mtime))
+            self._file(path or str(source), read(source), found.st_mode & 0o755, int(found.st_mtime))
         except FileNotFoundError:
             raise LabError(
                 f"{source} is missing; `lab missing` names the packages that the images need"
@@ -64,7 +70,7 @@ class Tree:
 
     def program(self, source: Path, path: str = "") -> None:
         """Add a program, or a library, with the libraries that the dynamic linker would load for it."""
-        self.file(source, path)
+        self.file(source, path, _stripped)
         self._programs.append(source)
 
     def copy(self, source: Path, path: str = "", keep: Callable[[Path], bool] = lambda _: True) -> None:
@@ -73,14 +79,17 @@ class Tree:
             relative = item.relative_to(source)
             if not item.is_file() or not keep(relative):
                 continue
-            self.module(item, f"{path or source}/{relative}")
+            target = f"{path or source}/{relative}"
+            if _LIBRARY.search(item.name):
+                self.program(item, target)
+            else:
+                self.file(item, target)
 
     def module(self, source: Path, path: str = "") -> None:
-        """Add a file that may be a shared library, and then needs others."""
-        if re.search(r"\.so(\.[\d.]+)?$", source.name):
-            self.program(source, path)
-        else:
-            self.file(source, path)
+        """Add a file of a Python package. Libraries were patched when packed, and stay as they are."""
+        self.file(source, path)
+        if _LIBRARY.search(source.name):
+            self._programs.append(source)
 
     def _file(self, path: str, content: bytes, mode: int, time: int = 0) -> None:
         path = path.strip("/")
@@ -99,6 +108,15 @@ def _member(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(path.strip("/"))
     member.type, member.mode = kind, mode
     return member
+
+
+def _stripped(program: Path) -> bytes:
+    """A program without its debugging symbols, where strip(1) is installed."""
+    if not shutil.which("strip"):
+        return program.read_bytes()
+    with tempfile.NamedTemporaryFile() as output:
+        run("strip", "--strip-unneeded", "-o", output.name, str(program))
+        return Path(output.name).read_bytes()
 
 
 def libraries(programs: list[Path]) -> list[Path]:

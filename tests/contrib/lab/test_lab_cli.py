@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from contrib.lab.fixtures import require_engines
 
+from contrib.lab import SyncLab
+
 pytestmark = pytest.mark.engine
 LAB = Path(__file__).parents[3] / "contrib/lab/lab"
 
@@ -71,6 +73,13 @@ def test_a_day_in_the_lab() -> None:
 )
 def test_a_mistake_is_named_and_makes_nothing(arguments: list[str], complaint: str, tmp_path: Path) -> None:
     assert complaint in run(*arguments, status=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_down_all_ends_every_lab(tmp_path: Path) -> None:
+    for name in ("one", "another"):
+        SyncLab(name).up(["host"])
+    run("down", "--all")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """`down` leaves nothing behind: no process, namespace, mount, network device, control group or directory."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from contrib.lab.fixtures import require_engines
 
-from contrib.lab import LabError, SyncLab
+from contrib.lab import Lab, LabError, SyncLab
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[3]
@@ -97,6 +98,23 @@ def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) 
         os.killpg(up.pid, signal.SIGKILL)
         up.wait()
     SyncLab("gone").down()
+    assert left_overs(tmp_path, devices) == NOTHING
+
+
+@pytest.mark.parametrize("made", ["lab.json", "one/machine", "one/docker.sock"])
+async def test_cancelled_start_leaves_nothing(lab: SyncLab, tmp_path: Path, made: str) -> None:
+    async def start() -> None:
+        async with Lab(["one"], name=lab.name):
+            raise AssertionError("it was to be cancelled")
+
+    devices = links()
+    task = asyncio.create_task(start())
+    async with asyncio.timeout(20):
+        while not (lab.directory / made).exists():
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert left_overs(tmp_path, devices) == NOTHING
 
 
