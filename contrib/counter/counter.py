@@ -5,34 +5,23 @@ REDIS_URL or POSTGRES_URL (host:port, or a full URL) names the database; PORT th
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
-from typing import Protocol
+from functools import partial
 from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 import redis.asyncio
 from aiohttp import web
 
-_SECONDS = 2
-"""How long a database may take; after that it counts as away."""
-_AWAY = (OSError, TimeoutError, redis.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_SECONDS = 2  # A database that takes longer counts as away.
+_AWAY = (OSError, redis.RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _COUNTER: web.AppKey["Counter"] = web.AppKey("counter")
 
 _TABLE = "CREATE TABLE IF NOT EXISTS counter (name text PRIMARY KEY, value bigint NOT NULL)"
-_INCREMENT = """
-    INSERT INTO counter VALUES ('counter', 1)
-    ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value
-"""
-
-
-class Counter(Protocol):
-    """Something that counts. `place` says where, for people: no passwords."""
-
-    place: str
-
-    async def increment(self) -> int:
-        """Count one more and return the count; raises one of _AWAY when the database is."""
+_INCREMENT = """INSERT INTO counter VALUES ('counter', 1)
+    ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value"""
 
 
 class MemoryCounter:
@@ -41,11 +30,10 @@ class MemoryCounter:
     place = "memory"
 
     def __init__(self) -> None:
-        self._count = 0
+        self._counts = itertools.count(1)
 
     async def increment(self) -> int:
-        self._count += 1
-        return self._count
+        return next(self._counts)
 
 
 class RedisCounter:
@@ -64,17 +52,16 @@ class PostgresCounter:
     """Counts in the table `counter` of a PostgreSQL database, which it makes when missing."""
 
     def __init__(self, url: str) -> None:
-        self._url = url if "://" in url else f"postgresql://postgres@{url}/postgres"
-        self.place = f"PostgreSQL at {_address(self._url, 5432)}"
+        url = url if "://" in url else f"postgresql://postgres@{url}/postgres"
+        self.place = f"PostgreSQL at {_address(url, 5432)}"
+        self._connect = partial(asyncpg.connect, url, timeout=_SECONDS, command_timeout=_SECONDS)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
 
     async def increment(self) -> int:
         async with self._turn, asyncio.timeout(2 * _SECONDS):
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(
-                    self._url, timeout=_SECONDS, command_timeout=_SECONDS
-                )
+                self._connection = await self._connect()
             try:
                 return int(await self._connection.fetchval(_INCREMENT))
             except asyncpg.UndefinedTableError:
@@ -86,13 +73,15 @@ class PostgresCounter:
                 raise
 
 
+Counter = MemoryCounter | RedisCounter | PostgresCounter
+
+
 def counter_from(environment: dict[str, str]) -> Counter:
     """The counter that the environment asks for."""
     if url := environment.get("REDIS_URL"):
         return RedisCounter(url)
-    if url := environment.get("POSTGRES_URL"):
-        return PostgresCounter(url)
-    return MemoryCounter()
+    url = environment.get("POSTGRES_URL")
+    return PostgresCounter(url) if url else MemoryCounter()
 
 
 async def show(request: web.Request) -> web.Response:
@@ -118,8 +107,8 @@ def application(counter: Counter) -> web.Application:
 
 
 def _address(url: str, port: int) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or port}"
+    """Host and port only: what people may see of a URL with a password."""
+    return f"{urlsplit(url).hostname}:{urlsplit(url).port or port}"
 
 
 if __name__ == "__main__":
