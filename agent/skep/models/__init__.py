@@ -1,0 +1,30 @@
+"""What the cluster consists of: frozen, typed values, parsed from the Engine API's JSON."""
+
+from skep.models.container import Container, ContainerState, Endpoint, Health, Mount, Port
+from skep.models.node import Node, NodeStatus, natural_key
+from skep.models.parse import parse_containers, parse_images, parse_networks, parse_node, parse_volumes
+from skep.models.resources import Image, Network, Volume, split_reference
+from skep.models.times import format_time, parse_time
+
+__all__ = [
+    "Container",
+    "ContainerState",
+    "Endpoint",
+    "Health",
+    "Image",
+    "Mount",
+    "Network",
+    "Node",
+    "NodeStatus",
+    "Port",
+    "Volume",
+    "format_time",
+    "natural_key",
+    "parse_containers",
+    "parse_images",
+    "parse_networks",
+    "parse_node",
+    "parse_time",
+    "parse_volumes",
+    "split_reference",
+]

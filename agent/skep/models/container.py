@@ -1,0 +1,296 @@
+"""A container as skep knows it: frozen, typed, parsed from an engine's JSON."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from skep.errors import EngineProtocolError, RequestError
+from skep.models import _wire
+from skep.models.times import parse_time
+
+__all__ = ["Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
+
+_MOST_PORTS = 65536  # a range is written in few bytes; without a bound one request could name billions
+
+
+class ContainerState(enum.StrEnum):
+    """What a container does; Docker's words, and `pending` for one that is placed while its engine has not answered yet."""
+
+    PENDING = "pending"
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process lives: running, or frozen by pause."""
+        return self in (ContainerState.RUNNING, ContainerState.PAUSED)
+
+
+class Health(enum.StrEnum):
+    """What a container's own health check says; `none` where it has no check."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Port:
+    """A port of a container, and where its host publishes it.
+
+    `private` is the container's port; `public` the host's, None where it is exposed without being published, or, in a request, left
+    to the engine to choose. `ip` is the host's address as the engine tells it: "" or "0.0.0.0" is every one.
+    """
+
+    private: int
+    protocol: str = "tcp"
+    public: int | None = None
+    ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A container's end of one network. Addresses are "" where it has none (a stopped container, the host's network)."""
+
+    network: str
+    network_id: str = ""
+    endpoint_id: str = ""
+    ip: str = ""
+    prefix_len: int = 0
+    gateway: str = ""
+    ipv6: str = ""
+    mac_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume or a directory of the host, mounted into a container at `destination`."""
+
+    type: str
+    name: str
+    source: str
+    destination: str
+    driver: str = ""
+    mode: str = ""
+    rw: bool = True
+    propagation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container on one node. Times are seconds since the epoch, 0.0 for never; sizes are bytes.
+
+    `node` is the node's name, `image` what the container was created from as it was asked for, `exposed` the ports that image or
+    request expose, `ports` what is exposed and published now, `bindings` what was asked to be published (they stay while the
+    container is stopped). `nano_cpus` is the limit in billionths of a CPU, `cpu_shares` Docker's relative weight.
+    """
+
+    id: str
+    name: str
+    node: str
+    image: str = ""
+    image_id: str = ""
+    command: str = ""
+    created: float = 0.0
+    state: ContainerState = ContainerState.CREATED
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    exit_code: int = 0
+    restart_count: int = 0
+    health: Health = Health.NONE
+    hostname: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    env: tuple[str, ...] = ()
+    exposed: tuple[Port, ...] = ()
+    ports: tuple[Port, ...] = ()
+    bindings: tuple[Port, ...] = ()
+    networks: tuple[Endpoint, ...] = ()
+    network_mode: str = ""
+    links: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    memory: int = 0
+    nano_cpus: int = 0
+    cpu_shares: int = 0
+    auto_remove: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Container {self.node}/{self.name} {self.id[:12]} {self.state}>"
+
+    @property
+    def short_id(self) -> str:
+        """The first 12 characters of the id, as docker shows it."""
+        return self.id[:12]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """`env` as a mapping. As in the container itself, the last entry of a name wins; an entry without `=` has the value ""."""
+        return dict(entry.partition("=")[::2] for entry in self.env)
+
+    @classmethod
+    def from_inspect(cls, data: bytes, node: str) -> Container:
+        """Parse an engine's answer to `GET /containers/{id}/json`.
+
+        Raises `EngineProtocolError` where it is not what the Engine API says, naming the place.
+        """
+        try:
+            return _from_wire(msgspec.json.decode(data, type=_wire.ContainerInspect), node)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise EngineProtocolError(f"node {node}: unreadable container: {error}") from None
+
+    @classmethod
+    def from_create(cls, data: bytes, name: str) -> Container:
+        """The container that a body of `POST /containers/create` asks for: state `pending`, no id, no node.
+
+        Raises `RequestError` (400) where the body is not what the Engine API says, naming the place.
+        """
+        try:
+            body = msgspec.json.decode(data, type=_wire.CreateBody)
+            host = body.host_config or _wire.HostConfig()
+            return cls(
+                id="",
+                name=name,
+                node="",
+                image=body.image,
+                state=ContainerState.PENDING,
+                hostname=body.hostname,
+                labels=body.labels or {},
+                env=tuple(body.env or ()),
+                exposed=_bounded(_exposed(body.exposed_ports)),
+                memory=host.memory or body.memory,
+                cpu_shares=host.cpu_shares or body.cpu_shares,
+                **_host_fields(host),
+            )
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise RequestError(f"invalid container configuration: {error}") from None
+
+
+def _from_wire(data: _wire.ContainerInspect, node: str) -> Container:
+    state, config, host = data.state, data.config, data.host_config
+    return Container(
+        id=data.id,
+        name=data.name.removeprefix("/"),
+        node=node,
+        image=config.image,
+        image_id=data.image,
+        command=_command(data.path, data.args or []),
+        created=parse_time(data.created),
+        state=ContainerState(state.status or "created"),
+        started_at=parse_time(state.started_at),
+        finished_at=parse_time(state.finished_at),
+        exit_code=state.exit_code,
+        restart_count=data.restart_count,
+        health=Health(state.health.status or "none") if state.health else Health.NONE,
+        hostname=config.hostname,
+        labels=config.labels or {},
+        env=tuple(config.env or ()),
+        exposed=_bounded(_exposed(config.exposed_ports)),
+        ports=_bounded(_ports(data.network_settings.ports)),
+        networks=tuple(_endpoints(data.network_settings.networks or {})),
+        mounts=tuple(Mount(*(getattr(m, f) for f in _MOUNT_FIELDS)) for m in data.mounts or ()),
+        memory=host.memory,
+        cpu_shares=host.cpu_shares,
+        **_host_fields(host),
+    )
+
+
+_MOUNT_FIELDS = ("type", "name", "source", "destination", "driver", "mode", "rw", "propagation")
+
+
+def _host_fields(host: _wire.HostConfig) -> dict[str, Any]:
+    return {
+        "bindings": _bounded(_ports(host.port_bindings)),
+        "network_mode": host.network_mode,
+        "links": tuple(host.links or ()),
+        "volumes_from": tuple(host.volumes_from or ()),
+        "nano_cpus": host.nano_cpus,
+        "auto_remove": host.auto_remove,
+    }
+
+
+def _command(path: str, args: list[str]) -> str:
+    # as dockerd writes it in its listing: an argument with a blank in quotes
+    return " ".join([path, *(f"'{arg}'" if " " in arg else arg for arg in args)]) if path else ""
+
+
+def _bounded(ports: Iterator[Port]) -> tuple[Port, ...]:
+    found = list(itertools.islice(ports, _MOST_PORTS + 1))
+    if len(found) > _MOST_PORTS:
+        raise ValueError(f"more than {_MOST_PORTS} ports")
+    return tuple(sorted(found, key=_port_order))
+
+
+def _port_order(port: Port) -> tuple[int, str, int, str]:
+    return port.private, port.protocol, port.public or 0, port.ip
+
+
+def _port_key(text: str) -> tuple[int, str]:
+    """`80/tcp`, `80`: number and protocol. Raises ValueError naming what is wrong."""
+    number, _, protocol = text.partition("/")
+    return _port_number(number, text), (protocol or "tcp").lower()
+
+
+def _port_number(number: str, shown: str) -> int:
+    if number.isascii() and number.isdigit() and len(number) <= 5 and int(number) <= 65535:
+        return int(number)
+    raise ValueError(f"invalid port {shown[:60]!r}: expected a number from 0 to 65535, such as 80/tcp")
+
+
+def _exposed(exposed: dict[str, object] | None) -> Iterator[Port]:
+    for key in exposed or ():
+        first, dash, last = key.partition("/")[0].partition("-")
+        protocol = key.partition("/")[2]
+        if not dash:
+            yield Port(*_port_key(key))
+            continue
+        for number in range(_port_number(first, key), _port_number(last, key) + 1):
+            yield Port(number, (protocol or "tcp").lower())
+
+
+def _ports(ports: _wire.PortMap) -> Iterator[Port]:
+    for key, bindings in (ports or {}).items():
+        private, protocol = _port_key(key)
+        if not bindings:
+            yield Port(private, protocol)
+        for binding in bindings or ():
+            for public in _host_ports(binding.host_port):
+                yield Port(private, protocol, public, binding.host_ip)
+
+
+def _host_ports(text: str) -> Iterator[int | None]:
+    """A host's side of a binding: "" and "0" leave the choice to the engine; `8000-8010` is any one of a range, and claims them all."""
+    if not text or text == "0":
+        yield None
+        return
+    first, dash, last = text.partition("-")
+    low = _port_number(first, text)
+    yield from range(low, (_port_number(last, text) if dash else low) + 1)
+
+
+def _endpoints(networks: dict[str, _wire.Endpoint | None]) -> Iterator[Endpoint]:
+    for name, end in sorted(networks.items()):
+        if end is None:
+            yield Endpoint(name)
+            continue
+        yield Endpoint(
+            name,
+            end.network_id,
+            end.endpoint_id,
+            end.ip,
+            end.prefix_len,
+            end.gateway,
+            end.ipv6,
+            end.mac_address,
+        )

@@ -1,0 +1,63 @@
+"""A node: a Docker Engine as a member of the cluster."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Node", "NodeStatus", "natural_key"]
+
+
+class NodeStatus(enum.StrEnum):
+    """How the agent stands with a node.
+
+    `pending`: known by its address, not yet (or never) understood; nothing is placed there, its containers are not known.
+    `healthy`: its state is known and kept true. `unhealthy`: it was, but does not answer now; its last known state stays, marked stale.
+    """
+
+    PENDING = "pending"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What is known of one engine. Memory is in bytes, times in seconds since the epoch.
+
+    `id` is the engine's own, `name` its host's name (and the node's in the cluster; a pending node goes by its address), `address` as
+    discovery gave it, `ip` where its published ports are reached from other hosts ("" where it is this host's own engine).
+    `labels` are the engine's labels and the derived ones (`storagedriver`, `kernelversion`, `operatingsystem`, `ostype`).
+    `error` says why it is not healthy, `updated` when something was last heard of it.
+    """
+
+    name: str
+    address: str
+    id: str = ""
+    ip: str = ""
+    status: NodeStatus = NodeStatus.PENDING
+    error: str = ""
+    failures: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 0
+    memory: int = 0
+    server_version: str = ""
+    api_version: str = ""
+    operating_system: str = ""
+    os_type: str = ""
+    architecture: str = ""
+    kernel_version: str = ""
+    clock_skew: float = 0.0
+    updated: float = 0.0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether containers may be placed here."""
+        return self.status is NodeStatus.HEALTHY
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts names as people do: node2 before node10."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return tuple((0, int(digits), "") if digits else (1, 0, text) for digits, text in parts)

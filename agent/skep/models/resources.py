@@ -1,0 +1,62 @@
+"""Images, networks and volumes of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Image", "Network", "Volume", "split_reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on one node: `id` (``sha256:…``), `tags` (``repo:tag``), `digests` (``repo@sha256:…``), sizes in bytes, `created` in seconds."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    created: int = 0
+    size: int = 0
+    labels: Mapping[str, str] | None = None
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network on one node; `scope` is `local` for one host's own, `global` or `swarm` for one that spans hosts.
+
+    `row` is the engine's own JSON of it, for listings.
+    """
+
+    id: str
+    name: str
+    driver: str = ""
+    scope: str = "local"
+    labels: Mapping[str, str] | None = None
+    row: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume on one node; `row` is the engine's own JSON of it, for listings."""
+
+    name: str
+    driver: str = "local"
+    scope: str = "local"
+    mountpoint: str = ""
+    labels: Mapping[str, str] | None = None
+    row: bytes = b""
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """An image reference as (repository, tag or digest): ``host:5000/app:1`` is ``("host:5000/app", "1")``; "" where there is none.
+
+    A digest wins over a tag: ``app:1@sha256:ab`` is ``("app:1", "sha256:ab")``.
+    """
+    repository, at, digest = reference.partition("@")
+    if at:
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        return reference, ""
+    return repository, tag
