@@ -85,9 +85,7 @@ def run_client(url: str, way: str, total: int) -> float:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=int, default=1000, help="megabytes in each direction")
     parser.add_argument("--unix", action="store_true", help="unix sockets instead of TCP")
     options = parser.parse_args()
@@ -102,9 +100,7 @@ async def main() -> None:
         if not options.unix:
             address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         context = multiprocessing.get_context("fork")
-        engine_process = context.Process(
-            target=run_engine, args=(listener, [w for w in ways for _ in range(2)], total)
-        )
+        engine_process = context.Process(target=run_engine, args=(listener, [w for w in ways for _ in range(2)], total))
         engine_process.start()
         client = context.Pool(1)
 

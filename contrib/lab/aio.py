@@ -118,9 +118,7 @@ class Lab:
 
     def __enter__(self) -> "Lab":
         if self.sync.directory.exists():
-            raise LabError(
-                f"the lab {self.sync.name!r} is there already; take it down, or choose another name"
-            )
+            raise LabError(f"the lab {self.sync.name!r} is there already; take it down, or choose another name")
         try:
             self.sync.up(self._names, self._labels, self._images, self._engine_dir)
         except BaseException:

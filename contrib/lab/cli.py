@@ -54,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up, "bring up hosts; a lab that is up gets those that it lacks")
     up.add_argument("names", nargs="*", metavar="NAME", help="a host; without any: --article")
     up.add_argument("--article", action="store_true", help=f"the article's hosts: {', '.join(ARTICLE)}")
-    up.add_argument(
-        "--label", action="append", default=[], metavar="NAME:KEY=VALUE", help="an engine's label"
-    )
+    up.add_argument("--label", action="append", default=[], metavar="NAME:KEY=VALUE", help="an engine's label")
     up.add_argument("--image", action="append", metavar="IMAGE", help="load this image (default: busybox)")
     up.add_argument("--engine-dir", type=Path, metavar="DIR", help="take dockerd from there (fetch-engine)")
 

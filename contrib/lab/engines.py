@@ -102,13 +102,9 @@ class Engine:
     def _answers(self, seconds: float) -> None:
         """Wait for an answer, but not for a dockerd that is over."""
         try:
-            wait_until(
-                lambda: api.ping(self.socket) or self.process is None, seconds, "no answer to GET /_ping"
-            )
+            wait_until(lambda: api.ping(self.socket) or self.process is None, seconds, "no answer to GET /_ping")
             if self.process is None:
                 raise LabError("dockerd has ended")
         except LabError as error:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
-            raise LabError(
-                f"the engine of {self.machine.name}: {error}. The end of {self.log}:\n{tail}"
-            ) from None
+            raise LabError(f"the engine of {self.machine.name}: {error}. The end of {self.log}:\n{tail}") from None

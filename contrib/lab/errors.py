@@ -16,9 +16,7 @@ def run(*argv: str, stdin: str | bytes | None = None, seconds: float = 60) -> st
     try:
         done = subprocess.run(argv, input=data or b"", capture_output=True, timeout=seconds)
     except FileNotFoundError:
-        raise LabError(
-            f"the command {argv[0]!r} is not installed; `lab missing` names the packages"
-        ) from None
+        raise LabError(f"the command {argv[0]!r} is not installed; `lab missing` names the packages") from None
     except subprocess.TimeoutExpired:
         raise LabError(f"still running after {seconds:g} s: {' '.join(argv)}") from None
     if done.returncode:

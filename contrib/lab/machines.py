@@ -57,9 +57,7 @@ class Machine:
         if process := self.process:
             process.signal(signal.SIGKILL)
             if not process.wait(seconds):
-                raise LabError(
-                    f"the machine {self.name} (pid {process.pid}) did not end within {seconds:g} s"
-                )
+                raise LabError(f"the machine {self.name} (pid {process.pid}) did not end within {seconds:g} s")
 
     def clear(self) -> None:
         """Kill every process but the one that holds the machine."""

@@ -56,9 +56,7 @@ def ensure(packages: Collection[str] | None = None) -> None:
     if not wanted:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise LabError(
-            f"these Debian packages are missing: {' '.join(wanted)}; install them as root by apt-get"
-        )
+        raise LabError(f"these Debian packages are missing: {' '.join(wanted)}; install them as root by apt-get")
     print(f"installing Debian packages that the lab needs: {' '.join(wanted)}", file=sys.stderr, flush=True)
     quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
     run(*quiet, "apt-get", "update", "-q", seconds=300)

@@ -22,9 +22,7 @@ def make_ca(folder: Path, name: str = "ca") -> None:
     )
 
 
-def make_certificate(
-    folder: Path, name: str, ca: str = "ca", alt: str = "IP:127.0.0.1,DNS:localhost"
-) -> None:
+def make_certificate(folder: Path, name: str, ca: str = "ca", alt: str = "IP:127.0.0.1,DNS:localhost") -> None:
     openssl(
         *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"),
         *("-addext", f"subjectAltName={alt}", "-keyout", f"{name}-key.pem", "-out", f"{name}.csr"),

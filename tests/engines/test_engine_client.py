@@ -105,9 +105,7 @@ async def test_a_frozen_engine_costs_no_more_than_the_deadline(engine: Host) -> 
 async def test_a_silent_cut_is_found_on_idle_streams(engine: Host) -> None:
     async with Engine(engine.url) as client, client.events() as events:
         id_ = await create(client, "cat", OpenStdin=True, AttachStdin=True)
-        attach = await client.hijack(
-            "POST", f"/containers/{id_}/attach", query={"stream": True, "stdin": True}
-        )
+        attach = await client.hijack("POST", f"/containers/{id_}/attach", query={"stream": True, "stdin": True})
         await engine.cut()
         async with attach, asyncio.timeout(12):
             assert [(await anext(events)).action for _ in range(2)] == ["create", "attach"]

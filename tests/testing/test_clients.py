@@ -62,17 +62,15 @@ def cli(engine: EmbeddedEngine, tmp_path: Path) -> Cli:
 
 
 async def test_a_container_s_life_at_the_prompt(cli: Cli) -> None:
-    ran = await cli(
-        "run", "-d", "--name", "web", "-p", "8080:80", "--expose", "80", "busybox", "sleep", "1000"
-    )
+    ran = await cli("run", "-d", "--name", "web", "-p", "8080:80", "--expose", "80", "busybox", "sleep", "1000")
     assert (ran.code, len(ran.out.strip())) == (0, 64)
 
     ps = (await cli("ps", "--format", "{{.Names}}|{{.Image}}|{{.Command}}|{{.Ports}}")).out.strip()
     assert ps.startswith('web|busybox|"sleep 1000"|0.0.0.0:8080->80/tcp')
     assert (await cli("port", "web")).out.splitlines()[0] == "80/tcp -> 0.0.0.0:8080"
-    assert (
-        await cli("inspect", "-f", "{{.State.Status}} {{.NetworkSettings.IPAddress}}", "web")
-    ).out.strip() == ("running 172.17.0.2")
+    assert (await cli("inspect", "-f", "{{.State.Status}} {{.NetworkSettings.IPAddress}}", "web")).out.strip() == (
+        "running 172.17.0.2"
+    )
     assert "sleep 1000" in (await cli("top", "web")).out
     assert (await cli("stop", "web")).out.strip() == "web"
     assert (await cli("ps", "-aq", "--filter", "status=exited")).out.strip() == ran.out[:12]
@@ -96,9 +94,7 @@ async def test_exec(cli: Cli) -> None:
 
     assert await cli("exec", "web", "echo", "out") == Ran(0, "out\n", "")
     assert await cli("exec", "-i", "web", "cat", stdin="in\n") == Ran(0, "in\n", "")
-    assert await cli("exec", "-i", "web", "sh", stdin="echo a\nfalse || echo b\nexit 4\n") == Ran(
-        4, "a\nb\n", ""
-    )
+    assert await cli("exec", "-i", "web", "sh", stdin="echo a\nfalse || echo b\nexit 4\n") == Ran(4, "a\nb\n", "")
     assert (await cli("exec", "-e", "A=b", "web", "sh", "-c", 'echo "$A ${HOSTNAME}"')).out.startswith("b ")
     assert (await cli("exec", "web", "nosuch")).code == 126
 
@@ -168,9 +164,7 @@ async def test_events(cli: Cli) -> None:
     await cli("run", "--name", "seen", "busybox", "true")
     await cli("rm", "seen")
 
-    ran = await cli(
-        "events", "--since", "0", "--until", f"{time.time():.6f}", "--format", "{{.Type}} {{.Action}}"
-    )
+    ran = await cli("events", "--since", "0", "--until", f"{time.time():.6f}", "--format", "{{.Type}} {{.Action}}")
 
     assert ran.out.split("\n")[:-1] == [
         "container create",
@@ -188,9 +182,7 @@ async def test_docker_py(engine: EmbeddedEngine) -> None:
         client = docker.DockerClient(base_url=engine.url)
         try:
             output = client.containers.run("busybox", ["echo", "hi"], remove=True)
-            box = client.containers.run(
-                "busybox", ["sleep", "1000"], name="box", detach=True, ports={"80/tcp": None}
-            )
+            box = client.containers.run("busybox", ["sleep", "1000"], name="box", detach=True, ports={"80/tcp": None})
             code, text = box.exec_run(["sh", "-c", "echo in; exit 2"])
             names = [c.name for c in client.containers.list()]
             box.reload()

@@ -51,9 +51,7 @@ async def test_a_life_without_a_client(engine: EmbeddedEngine) -> None:
 
 async def test_clients_see_what_was_done(engine: EmbeddedEngine) -> None:
     engine.run("db", "redis")
-    id_ = engine.run(
-        "web", "nginx", ports={"80/tcp": "127.0.0.1:8080"}, links=["db:redis"], env=["A=b"], cpu_shares=2
-    )
+    id_ = engine.run("web", "nginx", ports={"80/tcp": "127.0.0.1:8080"}, links=["db:redis"], env=["A=b"], cpu_shares=2)
 
     found = await get(engine, f"/containers/{id_}/json")
 
@@ -200,9 +198,7 @@ async def test_stopped_and_started_it_keeps_its_state_id_and_address() -> None:
     await engine.stop()
 
 
-async def test_a_socket_in_use_is_left_alone_and_a_stale_one_is_not(
-    engine: EmbeddedEngine, tmp_path: Path
-) -> None:
+async def test_a_socket_in_use_is_left_alone_and_a_stale_one_is_not(engine: EmbeddedEngine, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="another engine listens"):
         await EmbeddedEngine("second").start(engine.url)
     assert (await get(engine, "/info"))["Name"] == "direct"
@@ -216,9 +212,7 @@ async def test_a_socket_in_use_is_left_alone_and_a_stale_one_is_not(
 
 
 def test_an_engine_s_id_comes_from_its_name() -> None:
-    assert (
-        EmbeddedEngine("one").engine_id == EmbeddedEngine("one").engine_id != EmbeddedEngine("two").engine_id
-    )
+    assert EmbeddedEngine("one").engine_id == EmbeddedEngine("one").engine_id != EmbeddedEngine("two").engine_id
     assert EmbeddedEngine("one", engine_id="MINE").engine_id == "MINE"
 
 
@@ -246,9 +240,7 @@ async def test_what_newer_versions_left_out(engine: EmbeddedEngine) -> None:
     async with EmbeddedEngine("new", api_version="1.52", min_api_version="1.44") as new:
         for each in (engine, new):
             each.run("web", health="healthy")
-        old_settings, new_settings = [
-            (await get(e, "/containers/web/json"))["NetworkSettings"] for e in (engine, new)
-        ]
+        old_settings, new_settings = [(await get(e, "/containers/web/json"))["NetworkSettings"] for e in (engine, new)]
         old_image, new_image = [await get(e, "/images/busybox/json") for e in (engine, new)]
         [old_row], [new_row] = [await get(e, "/containers/json") for e in (engine, new)]
         [event, *_] = (await get_text(new, f"/events?since=0&until={time.time() + 0.1:.3f}")).splitlines()

@@ -37,9 +37,7 @@ async def healthy(session: aiohttp.ClientSession) -> bool:
     return len(await get(session, "/containers/json")) == 2
 
 
-async def test_a_hung_engine_answers_when_it_is_cleared(
-    engine: EmbeddedEngine, session: aiohttp.ClientSession
-) -> None:
+async def test_a_hung_engine_answers_when_it_is_cleared(engine: EmbeddedEngine, session: aiohttp.ClientSession) -> None:
     fault = engine.faults.hang()
     waiting = asyncio.create_task(get(session, "/info"))
     while not fault.hits:
@@ -65,9 +63,7 @@ async def test_a_client_that_gives_up_leaves_nothing_behind(
             await asyncio.sleep(0.01)
 
 
-async def test_one_container_hangs_by_all_its_names(
-    engine: EmbeddedEngine, session: aiohttp.ClientSession
-) -> None:
+async def test_one_container_hangs_by_all_its_names(engine: EmbeddedEngine, session: aiohttp.ClientSession) -> None:
     id_ = engine.state.container("web").id
     with engine.faults.hang_inspect("web"):
         for name in ("web", id_, id_[:12]):
@@ -155,9 +151,7 @@ async def test_too_little_announced(engine: EmbeddedEngine, session: aiohttp.Cli
     assert await healthy(session)
 
 
-async def test_an_endless_line_is_as_fast_as_its_reader(
-    engine: EmbeddedEngine, session: aiohttp.ClientSession
-) -> None:
+async def test_an_endless_line_is_as_fast_as_its_reader(engine: EmbeddedEngine, session: aiohttp.ClientSession) -> None:
     with engine.faults.endless_line("/info"):
         async with session.get("/info") as answer:
             received = 0

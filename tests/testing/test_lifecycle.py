@@ -33,9 +33,7 @@ FOLLOWS = {
     "destroy": set(),
 }
 
-steps = st.lists(
-    st.tuples(st.sampled_from(OPERATIONS), st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40
-)
+steps = st.lists(st.tuples(st.sampled_from(OPERATIONS), st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40)
 
 
 async def act(engine: EmbeddedEngine, operation: str, name: str, other: str) -> None:
@@ -81,13 +79,7 @@ def check(engine: EmbeddedEngine, seen: dict[str, str | None]) -> None:
     running = [c for c in containers.values() if c.status in ("running", "paused")]
     addresses = [end.address for c in running for end in c.networks.values()]
     assert len(set(addresses)) == len(addresses)
-    ports = [
-        b["HostPort"]
-        for c in running
-        for bs in (c.ports or {}).values()
-        for b in bs or ()
-        if b["HostIp"] != "::"
-    ]
+    ports = [b["HostPort"] for c in running for bs in (c.ports or {}).values() for b in bs or () if b["HostIp"] != "::"]
     assert len(set(ports)) == len(ports)
     for container in containers.values():
         up = container in running

@@ -10,15 +10,9 @@ from skep.errors import SettingsError
 
 __all__ = ["Address"]
 
-_ENGINE_FORMS = (
-    "unix:///path/to/docker.sock, tcp://host:2375 or host:2375 (IPv6 in brackets: tcp://[::1]:2375)"
-)
-_LISTEN_FORMS = (
-    "unix:///path/to/file.sock, tcp://127.0.0.1:2375 or :2375 (IPv6 in brackets: tcp://[::1]:2375)"
-)
-_TCP = re.compile(
-    r"(?:(?P<scheme>tcp|http|https)://)?(?P<host>\[[^\]]*\]|[^:/\[\]]*)(?::(?P<port>[^/]*))?/?", re.ASCII
-)
+_ENGINE_FORMS = "unix:///path/to/docker.sock, tcp://host:2375 or host:2375 (IPv6 in brackets: tcp://[::1]:2375)"
+_LISTEN_FORMS = "unix:///path/to/file.sock, tcp://127.0.0.1:2375 or :2375 (IPv6 in brackets: tcp://[::1]:2375)"
+_TCP = re.compile(r"(?:(?P<scheme>tcp|http|https)://)?(?P<host>\[[^\]]*\]|[^:/\[\]]*)(?::(?P<port>[^/]*))?/?", re.ASCII)
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", re.ASCII)
 _MAX_UNIX_PATH = 107  # bytes in sockaddr_un, less the closing NUL
 
@@ -106,9 +100,7 @@ def _split(text: str) -> tuple[str | None, str, str | None]:
 def _parse_unix(text: str, *, secure: bool) -> Address:
     path = text.removeprefix("unix://")
     if not path.startswith("/"):
-        raise ValueError(
-            "the path of a unix socket must be absolute, so three slashes: unix:///var/run/docker.sock"
-        )
+        raise ValueError("the path of a unix socket must be absolute, so three slashes: unix:///var/run/docker.sock")
     if "\0" in path or len(path.encode("utf-8", "surrogateescape")) > _MAX_UNIX_PATH:
         raise ValueError(f"the path of a unix socket has at most {_MAX_UNIX_PATH} bytes")
     if secure:

@@ -200,9 +200,7 @@ class Engine:
         try:
             return msgspec.json.decode(body, type=type)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise EngineProtocolError(
-                f"{self._wire.where('GET', path)}: unexpected answer: {error}"
-            ) from error
+            raise EngineProtocolError(f"{self._wire.where('GET', path)}: unexpected answer: {error}") from error
 
     @contextlib.asynccontextmanager
     async def _request(

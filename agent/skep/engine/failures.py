@@ -38,9 +38,7 @@ def engine_error(status: int, body: bytes) -> EngineError:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         message = body[: 4 * _MAX_MESSAGE].decode("utf-8", "replace")
     message = message.strip() or f"the engine answered with status {status} and no message"
-    return EngineError(
-        status, message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 2] + " …"
-    )
+    return EngineError(status, message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 2] + " …")
 
 
 def translate(error: BaseException, where: str) -> SkepError:

@@ -138,9 +138,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wh
         raise engine_error(status, await _read_error(reader, fields))
     framed = "Content-Length" in fields or "Transfer-Encoding" in fields
     if status != 101 and (status != 200 or framed):
-        raise EngineProtocolError(
-            f"{where}: the engine answered {status} and did not hand the connection over"
-        )
+        raise EngineProtocolError(f"{where}: the engine answered {status} and did not hand the connection over")
     return Hijacked(status, CIMultiDictProxy(fields), reader, writer)
 
 

@@ -60,9 +60,7 @@ def load_authorities(context: ssl.SSLContext, path: Path) -> None:
     try:
         context.load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        raise SettingsError(
-            f"TLS: cannot use the certificate authorities in {path}: {_reason(error)}"
-        ) from error
+        raise SettingsError(f"TLS: cannot use the certificate authorities in {path}: {_reason(error)}") from error
 
 
 def load_identity(context: ssl.SSLContext, cert: Path, key: Path) -> None:
@@ -77,12 +75,8 @@ def load_identity(context: ssl.SSLContext, cert: Path, key: Path) -> None:
         context.load_cert_chain(cert, key, password="")
     except (ssl.SSLError, ValueError, OSError) as error:
         if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-            raise SettingsError(
-                f"TLS: the private key {key} does not belong to the certificate {cert}"
-            ) from error
-        raise SettingsError(
-            f"TLS: cannot use the certificate {cert} with the key {key}: {_reason(error)}"
-        ) from error
+            raise SettingsError(f"TLS: the private key {key} does not belong to the certificate {cert}") from error
+        raise SettingsError(f"TLS: cannot use the certificate {cert} with the key {key}: {_reason(error)}") from error
 
 
 def _read_pem(path: Path, kind: str, what: str) -> str:

@@ -44,9 +44,7 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
         self._sent_end = self._received_end = self._lost = False
         self._error: Exception | None = None
         self._extra_tls = {"sslcontext": context, "ssl_object": self._tls}
-        self._deadline = loop.call_later(
-            handshake_timeout, self._fail, TimeoutError("TLS handshake timed out")
-        )
+        self._deadline = loop.call_later(handshake_timeout, self._fail, TimeoutError("TLS handshake timed out"))
         self.handshake: asyncio.Future[None] = loop.create_future()
         """Done when the handshake is; holds the error if it failed."""
         self.handshake.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -78,9 +76,7 @@ class TLSTransport(asyncio.Transport, asyncio.Protocol):
         self._lost = True
         self._deadline.cancel()
         if not self.handshake.done():
-            self.handshake.set_exception(
-                self._error or exc or ConnectionResetError("closed during the TLS handshake")
-            )
+            self.handshake.set_exception(self._error or exc or ConnectionResetError("closed during the TLS handshake"))
         elif self.handshake.exception() is None:
             self._protocol.connection_lost(self._error or exc)
 

@@ -40,6 +40,4 @@ def choose(newest: Version, oldest: Version | None = None) -> Version:
         return chosen
     theirs = f"{show(oldest)} to {show(newest)}" if oldest and oldest != newest else f"{show(newest)}"
     cure = "a newer skep" if newest > NEWEST else "a newer engine"
-    raise ValueError(
-        f"it speaks API version {theirs}, skep speaks {show(OLDEST)} to {show(NEWEST)}: {cure} is needed"
-    )
+    raise ValueError(f"it speaks API version {theirs}, skep speaks {show(OLDEST)} to {show(NEWEST)}: {cure} is needed")

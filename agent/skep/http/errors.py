@@ -58,9 +58,7 @@ def error_response(error: BaseException) -> web.Response:
     if isinstance(error, TemporaryError) and error.delay is not None:
         headers["Retry-After"] = str(math.ceil(error.delay))
     body = msgspec.json.encode({"message": message.encode("utf-8", "replace").decode()})
-    return web.Response(
-        status=error_status(error), body=body, headers=headers, content_type="application/json"
-    )
+    return web.Response(status=error_status(error), body=body, headers=headers, content_type="application/json")
 
 
 @web.middleware

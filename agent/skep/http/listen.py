@@ -57,9 +57,7 @@ def bind(address: Address, *, unix_mode: int, plain_allowed: bool) -> list[Liste
     if address.path is not None:
         return [_bind_unix(Path(address.path), unix_mode)]
     try:
-        found = socket.getaddrinfo(
-            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise SettingsError(f"cannot listen on {address.text}: {address.host}: {error.strerror}") from error
     if not plain_allowed:
@@ -77,9 +75,7 @@ def bind(address: Address, *, unix_mode: int, plain_allowed: bool) -> list[Liste
     return listeners
 
 
-def _bind_tcp(
-    address: Address, family: int, kind: int, protocol: int, target: tuple[object, ...]
-) -> socket.socket:
+def _bind_tcp(address: Address, family: int, kind: int, protocol: int, target: tuple[object, ...]) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,9 +92,7 @@ def _bind_tcp(
 
 def _advice(error: OSError, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} is taken; stop the process that has it (ss -ltnp shows it) or choose another port"
-        )
+        return f"port {port} is taken; stop the process that has it (ss -ltnp shows it) or choose another port"
     if error.errno == errno.EACCES:
         return f"not allowed to take port {port}; choose one above 1023, or grant CAP_NET_BIND_SERVICE"
     if error.errno == errno.EADDRNOTAVAIL:
@@ -107,9 +101,7 @@ def _advice(error: OSError, port: int) -> str:
 
 
 def _refuse_plain(address: Address, hosts: list[str | int]) -> None:
-    exposed = [
-        str(host) for host in hosts if not ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
-    ]
+    exposed = [str(host) for host in hosts if not ipaddress.ip_address(str(host).partition("%")[0]).is_loopback]
     if exposed:
         raise SettingsError(
             f"refusing to listen on {address.text} without TLS: whoever reaches {exposed[0]} would be root "

@@ -64,9 +64,7 @@ class Tree:
             # The time matters: Python's bytecode names that of its source.
             self._file(path or str(source), read(source), found.st_mode & 0o755, int(found.st_mtime))
         except FileNotFoundError:
-            raise LabError(
-                f"{source} is missing; `lab missing` names the packages that the images need"
-            ) from None
+            raise LabError(f"{source} is missing; `lab missing` names the packages that the images need") from None
 
     def program(self, source: Path, path: str = "") -> None:
         """Add a program, or a library, with the libraries that the dynamic linker would load for it."""

@@ -68,9 +68,7 @@ async def test_get_decodes_into_the_type(raw: RawEngine, engine: Engine) -> None
     ],
     ids=["type", "shape", "cut", "html", "empty", "utf-8", "deep", "null"],
 )
-async def test_an_answer_of_another_shape_is_named(
-    body: bytes, told: str, raw: RawEngine, engine: Engine
-) -> None:
+async def test_an_answer_of_another_shape_is_named(body: bytes, told: str, raw: RawEngine, engine: Engine) -> None:
     raw.answers["/things"] = http(body)
     with pytest.raises(EngineProtocolError, match=told) as caught:
         await engine.get("/things", list[Thing])
@@ -269,9 +267,7 @@ async def test_the_address_connected_to_is_known(raw: RawEngine) -> None:
 
 
 @pytest.mark.parametrize("path", ["x", "/a b", "/a\r\nX: y", "/a?b=c", "/a#b", "/ä", "/\0"])
-async def test_paths_that_would_change_the_request_are_refused(
-    path: str, raw: RawEngine, engine: Engine
-) -> None:
+async def test_paths_that_would_change_the_request_are_refused(path: str, raw: RawEngine, engine: Engine) -> None:
     for attempt in (engine.call("GET", path, version=""), engine.hijack("POST", path, version="")):
         with pytest.raises(RequestError, match="invalid path"):
             await attempt

@@ -66,9 +66,7 @@ async def test_the_subscription_stands_before_the_first_event(raw: RawEngine, en
     ],
     ids=["text", "empty", "list", "no actor", "type", "utf-8", "deep", "long"],
 )
-async def test_lines_that_are_no_events_are_counted_and_skipped(
-    garbage: bytes, raw: RawEngine, engine: Engine
-) -> None:
+async def test_lines_that_are_no_events_are_counted_and_skipped(garbage: bytes, raw: RawEngine, engine: Engine) -> None:
     raw.answers["/events"] = http(line("start") + b"\n" + garbage + b"\n" + line("die") + b"\n")
     events, skipped = await collect(engine)
     assert ([event.action for event in events], skipped) == (["start", "die"], 1)

@@ -36,9 +36,7 @@ async def cats(request: pytest.FixtureRequest, raw: RawEngine, tmp_path: Path) -
 
 
 async def test_bytes_flow_both_ways_and_half_close_is_carried(cats: Engine, raw: RawEngine) -> None:
-    async with await cats.hijack(
-        "POST", "/exec/1/start", query={"stdin": True}, body=b'{"Tty":false}'
-    ) as taken:
+    async with await cats.hijack("POST", "/exec/1/start", query={"stdin": True}, body=b'{"Tty":false}') as taken:
         assert (taken.status, taken.headers["upgrade"]) == (101, "tcp")
         taken.writer.write(b"hello")
         taken.writer.write_eof()
@@ -104,9 +102,7 @@ async def test_a_refusal_carries_the_engines_message(answer: bytes, raw: RawEngi
     ],
     ids=["framed", "redirect", "ssh", "folded", "bare lf", "long", "endless"],
 )
-async def test_what_is_no_handover_is_refused(
-    answer: bytes, told: str, raw: RawEngine, engine: Engine
-) -> None:
+async def test_what_is_no_handover_is_refused(answer: bytes, told: str, raw: RawEngine, engine: Engine) -> None:
     raw.answers["/x"] = answer
     with pytest.raises(EngineProtocolError, match=told):
         await engine.hijack("POST", "/x")

@@ -49,9 +49,7 @@ async def test_both_sides_show_their_certificates(certificates: Path, secure: ss
     ("name", "ca", "told"),
     [("stranger", "ca", "connection broke|cannot connect"), ("client", "other", "certificate is refused")],
 )
-async def test_strangers_are_refused(
-    name: str, ca: str, told: str, certificates: Path, secure: ssl.SSLContext
-) -> None:
+async def test_strangers_are_refused(name: str, ca: str, told: str, certificates: Path, secure: ssl.SSLContext) -> None:
     async with serve(secure) as raw:
         async with Engine(raw.address, tls=files(certificates, name, ca)) as engine:
             with pytest.raises(EngineUnreachableError, match=told):
@@ -112,9 +110,7 @@ def test_bad_files_are_named(
     def find(name: str) -> Path:
         return certificates / name if (certificates / name).exists() else tmp_path / name
 
-    tls = TLS(
-        find(f"{ca}.pem"), find(f"{cert}.pem") if cert else None, find(f"{key}-key.pem") if key else None
-    )
+    tls = TLS(find(f"{ca}.pem"), find(f"{cert}.pem") if cert else None, find(f"{key}-key.pem") if key else None)
     with pytest.raises(SettingsError, match=told):
         tls.ssl_context()
 

@@ -50,9 +50,7 @@ async def test_an_engine_that_does_not_tell_by_ping_is_asked(raw: RawEngine, eng
         (b"[]", "Expected `object`"),
     ],
 )
-async def test_no_common_version_names_both_ranges(
-    version: bytes, told: str, raw: RawEngine, engine: Engine
-) -> None:
+async def test_no_common_version_names_both_ranges(version: bytes, told: str, raw: RawEngine, engine: Engine) -> None:
     raw.answers |= {"/_ping": http(b"OK"), "/version": http(version)}
     with pytest.raises(EngineProtocolError, match=told) as caught:
         await engine.negotiate()
@@ -65,9 +63,7 @@ async def test_fifty_at_once_ask_once(raw: RawEngine, engine: Engine) -> None:
     assert raw.count("/_ping") == 1
 
 
-async def test_one_failure_is_told_to_all_who_wait_and_the_next_asks_again(
-    raw: RawEngine, engine: Engine
-) -> None:
+async def test_one_failure_is_told_to_all_who_wait_and_the_next_asks_again(raw: RawEngine, engine: Engine) -> None:
     raw.answers["/_ping"] = http(b'{"message":"starting"}', 503)
     results = await asyncio.gather(*(engine.negotiate() for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [EngineError] * 5

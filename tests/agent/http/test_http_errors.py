@@ -90,9 +90,7 @@ async def test_an_answer_that_had_begun_is_cut_off(serve: Serve, caplog: pytest.
         with pytest.raises(aiohttp.ClientPayloadError):
             async with session.get(server.urls[0].replace("tcp", "http")) as response:
                 await response.read()
-    assert [record.levelno for record in caplog.records if record.name.startswith("skep")] == [
-        logging.WARNING
-    ]
+    assert [record.levelno for record in caplog.records if record.name.startswith("skep")] == [logging.WARNING]
 
 
 async def test_no_route_looks_like_an_engines_answer() -> None:

@@ -33,9 +33,7 @@ async def fetch(url: str) -> str:
 
 
 async def test_it_serves_tcp_and_unix_at_once(serve: Serve, tmp_path: Path) -> None:
-    server = await serve(
-        hello, "127.0.0.1:0", "tcp://[::1]:0", "tcp://localhost:0", f"unix://{tmp_path}/s.sock"
-    )
+    server = await serve(hello, "127.0.0.1:0", "tcp://[::1]:0", "tcp://localhost:0", f"unix://{tmp_path}/s.sock")
     assert server.urls[0].startswith("tcp://127.0.0.1:")
     assert server.urls[1].startswith("tcp://[::1]:")
     assert server.urls[-1] == f"unix://{tmp_path}/s.sock"
@@ -157,9 +155,7 @@ async def test_a_handler_ends_when_its_client_leaves(serve: Serve, connect: Conn
         await cancelled.wait()
 
 
-async def test_stopping_lets_requests_end_and_cuts_off_those_that_do_not(
-    serve: Serve, connect: Connect
-) -> None:
+async def test_stopping_lets_requests_end_and_cuts_off_those_that_do_not(serve: Serve, connect: Connect) -> None:
     begun, release = asyncio.Semaphore(0), asyncio.Event()
 
     async def handler(request: web.Request) -> web.Response:

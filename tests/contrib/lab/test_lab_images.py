@@ -105,9 +105,7 @@ async def test_skep_can_be_imported_with_what_it_needs(host: Host) -> None:
         ("postgres", 5432, "POSTGRES_URL", "psql -U postgres -Atc 'SELECT value FROM counter'"),
     ],
 )
-async def test_counter_counts_in_its_database(
-    host: Host, image: str, port: int, setting: str, count: str
-) -> None:
+async def test_counter_counts_in_its_database(host: Host, image: str, port: int, setting: str, count: str) -> None:
     await host.docker("run", "-d", "--name", "database", image)
     counter = ("-p", "80:80", "-e", f"{setting}=db:{port}", "counter")
     await host.docker("run", "-d", "--name", "counter", "--link", "database:db", *counter)

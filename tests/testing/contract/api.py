@@ -39,9 +39,7 @@ class Subject:
     created: list[str] = field(default_factory=list)
     taken: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    async def call(
-        self, method: str, path: str, body: Any = None, *, prefix: str = "/v1.41", **query: Any
-    ) -> Answer:
+    async def call(self, method: str, path: str, body: Any = None, *, prefix: str = "/v1.41", **query: Any) -> Answer:
         """One request; `body` is sent as JSON, or as it is when it is bytes."""
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if body is not None else {}

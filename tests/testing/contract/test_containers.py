@@ -84,9 +84,7 @@ async def test_only_exposed_ports_are_published(engine: Subject) -> None:
     assert (await engine.inspect(id_))["NetworkSettings"]["Ports"] == {}
 
 
-@pytest.mark.parametrize(
-    ("mode", "networks"), [("none", ["none"]), ("host", ["host"]), ("default", ["bridge"])]
-)
+@pytest.mark.parametrize(("mode", "networks"), [("none", ["none"]), ("host", ["host"]), ("default", ["bridge"])])
 async def test_network_modes(engine: Subject, mode: str, networks: list[str]) -> None:
     id_ = await engine.run("moded", HostConfig={"NetworkMode": mode})
 
@@ -156,9 +154,7 @@ async def test_filters(engine: Subject, filters: dict[str, list[str]], expected:
     ("filters", "message"),
     [({"bogus": ["x"]}, "Invalid filter 'bogus'"), ({"status": ["bogus"]}, "Invalid filter 'status=bogus'")],
 )
-async def test_filters_that_do_not_exist(
-    engine: Subject, filters: dict[str, list[str]], message: str
-) -> None:
+async def test_filters_that_do_not_exist(engine: Subject, filters: dict[str, list[str]], message: str) -> None:
     answer = await engine.get("/containers/json", filters=filters)
 
     assert (answer.status, answer.message) == (400, message)

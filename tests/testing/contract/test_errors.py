@@ -49,9 +49,7 @@ ID = "[0-9a-f]{64}"
         ({**SLEEP, "HostConfig": {"Binds": ["a/b:/c"]}}, {}, 400, "create a/b: .* invalid characters .*"),
     ],
 )
-async def test_create_refuses(
-    engine: Subject, body: Any, query: dict[str, str], status: int, message: str
-) -> None:
+async def test_create_refuses(engine: Subject, body: Any, query: dict[str, str], status: int, message: str) -> None:
     await engine.create("taken")
 
     answer = await engine.post("/containers/create", body, **query)
@@ -60,9 +58,7 @@ async def test_create_refuses(
     assert re.fullmatch(message, answer.message), answer.message
 
 
-@pytest.mark.parametrize(
-    "action", ["start", "stop", "restart", "kill", "pause", "unpause", "wait", "update", "exec"]
-)
+@pytest.mark.parametrize("action", ["start", "stop", "restart", "kill", "pause", "unpause", "wait", "update", "exec"])
 async def test_no_such_container(engine: Subject, action: str) -> None:
     body = {"Cmd": ["x"]} if action in ("update", "exec") else None
 
@@ -185,9 +181,7 @@ async def test_a_host_port_is_given_once(engine: Subject) -> None:
     ("mode", "status", "message"),
     [("nosuch", 404, "network nosuch not found"), ("container:nosuch", 404, "No such container: nosuch")],
 )
-async def test_a_missing_network_is_seen_at_the_start(
-    engine: Subject, mode: str, status: int, message: str
-) -> None:
+async def test_a_missing_network_is_seen_at_the_start(engine: Subject, mode: str, status: int, message: str) -> None:
     id_ = await engine.create("lost", HostConfig={"NetworkMode": mode})
 
     answer = await engine.post(f"/containers/{id_}/start")

@@ -13,9 +13,7 @@ ALL = "stream=1&stdin=1&stdout=1&stderr=1"
 
 
 @pytest.mark.parametrize(("upgrade", "status"), [(True, 101), (False, 200)])
-async def test_attach_answers_101_to_those_who_ask_to_upgrade(
-    engine: Subject, upgrade: bool, status: int
-) -> None:
+async def test_attach_answers_101_to_those_who_ask_to_upgrade(engine: Subject, upgrade: bool, status: int) -> None:
     id_ = await engine.run("attached")
 
     taken = await engine.hijack(f"/containers/{id_}/attach?{ALL}", upgrade=upgrade)
@@ -84,10 +82,7 @@ async def test_attach_refusals_are_plain_text(engine: Subject) -> None:
     assert (missing.status, paused.status) == (404, 409)
     missing.writer.write_eof()
     assert await missing.reader.readline() == b"No such container: nosuch\r\n"
-    assert (
-        await paused.reader.readline()
-        == b"container halted is paused, unpause the container before attach\r\n"
-    )
+    assert await paused.reader.readline() == b"container halted is paused, unpause the container before attach\r\n"
 
 
 async def _exec(engine: Subject, id_: str, *command: str, **more: Any) -> str:

@@ -50,9 +50,7 @@ async def test_commit_makes_an_image_with_the_container_s_configuration(engine: 
 
 
 async def test_import(engine: Subject) -> None:
-    answer = await engine.post(
-        "/images/create", _tar({"a": b"b"}), fromSrc="-", repo="contract/imported", tag="v1"
-    )
+    answer = await engine.post("/images/create", _tar({"a": b"b"}), fromSrc="-", repo="contract/imported", tag="v1")
 
     assert answer.status == 200
     assert _lines(answer.body)[-1]["status"].startswith("sha256:")

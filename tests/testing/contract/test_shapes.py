@@ -202,7 +202,5 @@ async def test_the_row_of_the_list(engine: Subject) -> None:
     assert (row["Image"], row["Command"], row["State"]) == ("busybox", "sleep 1000", "running")
     assert row["Status"].startswith("Up ")
     assert row["Status"].endswith(" (health: starting)")
-    published = [
-        (p.get("IP"), p["PrivatePort"], p.get("PublicPort")) for p in row["Ports"] if p["PrivatePort"] != 81
-    ]
+    published = [(p.get("IP"), p["PrivatePort"], p.get("PublicPort")) for p in row["Ports"] if p["PrivatePort"] != 81]
     assert sorted(published, key=str) == [("0.0.0.0", 80, 18081), ("::", 80, 18081), (None, 99, None)]

@@ -81,9 +81,7 @@ async def test_swarm_paths_say_that_there_is_none(engine: Subject, path: str) ->
     assert answer.message.startswith("This node is not a swarm manager.")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nosuch"), ("POST", "/info"), ("GET", "/containers/x/start")]
-)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nosuch"), ("POST", "/info"), ("GET", "/containers/x/start")])
 async def test_unknown_paths(engine: Subject, method: str, path: str) -> None:
     answer = await engine.call(method, path)
 

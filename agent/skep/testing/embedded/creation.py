@@ -128,9 +128,7 @@ def _check(body: Mapping[str, Any], bad_body: int) -> None:
 
 def _host_config(given: Mapping[str, Any]) -> Json:
     """What differs from the defaults, completed in its parts."""
-    host = {
-        key: value for key, value in given.items() if value is not None and value != HOST_DEFAULTS.get(key)
-    }
+    host = {key: value for key, value in given.items() if value is not None and value != HOST_DEFAULTS.get(key)}
     if policy := host.get("RestartPolicy"):
         host["RestartPolicy"] = {
             "Name": policy.get("Name", ""),
@@ -146,9 +144,7 @@ def _host_config(given: Mapping[str, Any]) -> Json:
 
 def _merged(body: Mapping[str, Any], image: Json) -> Json:
     """The request's configuration, with what the image adds where the request is silent."""
-    config = {
-        key: body[key] for key in (*CONFIG_DEFAULTS, *OPTIONAL) if body.get(key) not in (None, "", False, [])
-    }
+    config = {key: body[key] for key in (*CONFIG_DEFAULTS, *OPTIONAL) if body.get(key) not in (None, "", False, [])}
     for key in ("Cmd", "Entrypoint"):
         if isinstance(config.get(key), str):
             config[key] = [config[key]]
@@ -202,9 +198,7 @@ def _mount(state: State, container: Container) -> None:
     for bind in container.host.get("Binds") or ():
         source, _, rest = bind.partition(":")
         target, _, mode = rest.partition(":")
-        wanted.append(
-            {"Source": source, "Target": target, "Mode": mode or "z", "RW": "ro" not in mode.split(",")}
-        )
+        wanted.append({"Source": source, "Target": target, "Mode": mode or "z", "RW": "ro" not in mode.split(",")})
     for mount in container.host.get("Mounts") or ():
         row = {"Source": mount.get("Source", ""), "Target": mount.get("Target", ""), "Mode": "z"}
         wanted.append({**row, "RW": not mount.get("ReadOnly", False), "Bind": mount.get("Type") == "bind"})

@@ -152,9 +152,7 @@ class EmbeddedEngine:
         body: dict[str, Any] = {
             "Image": image,
             "Cmd": list(argv) if argv else (["sleep", "infinity"] if image.startswith("busybox") else None),
-            "Env": [f"{key}={value}" for key, value in env.items()]
-            if isinstance(env, Mapping)
-            else list(env),
+            "Env": [f"{key}={value}" for key, value in env.items()] if isinstance(env, Mapping) else list(env),
             "Labels": dict(labels or {}),
             "ExposedPorts": {_port(port): {} for port in ports or {}},
             "HostConfig": {

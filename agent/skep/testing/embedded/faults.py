@@ -259,9 +259,7 @@ class Faults:
     def flood_events(self, count: int, action: str = "exec_die", container: str = "0" * 64) -> None:
         """Let `count` events about a container happen at once."""
         for number in range(count):
-            self._log.emit(
-                "container", action, container, {"image": "flood", "name": "flood", "n": str(number)}
-            )
+            self._log.emit("container", action, container, {"image": "flood", "name": "flood", "n": str(number)})
 
     def _add(self, fault: _F) -> _F:
         self.active.add(fault)

@@ -76,9 +76,7 @@ def _refuse_in_use(image: Image, name: str, users: list[Container], *, force: bo
     running = [container for container in users if container.running]
     if by_tag and users and not force:
         why = f"container {users[0].id[:12]} is using its referenced image {short}"
-        raise EngineError(
-            409, f'conflict: unable to remove repository reference "{name}" (must force) - {why}'
-        )
+        raise EngineError(409, f'conflict: unable to remove repository reference "{name}" (must force) - {why}')
     if by_tag:
         return
     if running:

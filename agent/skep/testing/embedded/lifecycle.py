@@ -134,9 +134,7 @@ class Lifecycle:
         _answer(container.exit_waiters, code)
         if again:
             delay = RESTART_DELAY * 2 ** min(container.restarts, 9)
-            container.restart_timer = asyncio.get_running_loop().call_later(
-                delay, self._restart_by_policy, container
-            )
+            container.restart_timer = asyncio.get_running_loop().call_later(delay, self._restart_by_policy, container)
         elif restart and container.host.get("AutoRemove"):
             self.destroy(container)
 

@@ -98,9 +98,7 @@ class Call:
             text = "EOF" if not raw.strip() else "unexpected EOF" if "truncated" in str(error) else str(error)
             raise EngineError(bad, text) from None
         if not isinstance(body, dict):
-            raise EngineError(
-                self.bad_body, f"json: cannot unmarshal {go_kind(body)} into Go value of type object"
-            )
+            raise EngineError(self.bad_body, f"json: cannot unmarshal {go_kind(body)} into Go value of type object")
         return body
 
 

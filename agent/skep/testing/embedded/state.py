@@ -180,9 +180,7 @@ class State:
     def claim_name(self, name: str, container_id: str) -> None:
         """Reserve a name. Raises EngineError: 400 for a name that cannot be one, 409 for a taken one."""
         if not _NAME.fullmatch(name):
-            raise EngineError(
-                400, f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-            )
+            raise EngineError(400, f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
         if owner := self.names.get(name):
             raise EngineError(
                 409,

@@ -80,8 +80,7 @@ def _row_ports(container: Container) -> list[Json]:
         if bindings is None:
             found.append(private)
         found += [
-            {"IP": binding["HostIp"], **private, "PublicPort": int(binding["HostPort"])}
-            for binding in bindings or ()
+            {"IP": binding["HostIp"], **private, "PublicPort": int(binding["HostPort"])} for binding in bindings or ()
         ]
     return found
 

@@ -41,11 +41,7 @@ async def attach(call: Call) -> Reply | web.StreamResponse:
     try:
         container = named(call)
         if container.status in ("paused", "restarting"):
-            hint = (
-                "unpause the container"
-                if container.status == "paused"
-                else "wait until the container is running"
-            )
+            hint = "unpause the container" if container.status == "paused" else "wait until the container is running"
             text = f"container {call.names['name']} is {container.status}, {hint} before attach"
             raise EngineError(409, text)
     except EngineError as error:

@@ -52,9 +52,7 @@ class _Build:
             case "LABEL":
                 self.config["Labels"] = {**(self.config.get("Labels") or {}), **_pairs(self.expand(rest))}
             case "EXPOSE":
-                ports: Json = {
-                    port if "/" in port else f"{port}/tcp": {} for port in self.expand(rest).split()
-                }
+                ports: Json = {port if "/" in port else f"{port}/tcp": {} for port in self.expand(rest).split()}
                 self.config["ExposedPorts"] = {**(self.config.get("ExposedPorts") or {}), **ports}
             case "WORKDIR":
                 self.config["WorkingDir"] = self.expand(rest)
@@ -115,9 +113,7 @@ def _read(body: bytes, name: str) -> list[tuple[str, str]]:
         if not word or word.startswith("#"):
             continue
         if word.upper() not in _KNOWN:
-            raise EngineError(
-                400, f"dockerfile parse error line {number}: unknown instruction: {word.upper()}"
-            )
+            raise EngineError(400, f"dockerfile parse error line {number}: unknown instruction: {word.upper()}")
         steps.append((word.upper(), rest.strip()))
     if not steps:
         raise EngineError(500, f"the Dockerfile ({name}) cannot be empty")

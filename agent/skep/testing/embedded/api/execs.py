@@ -71,9 +71,7 @@ async def start(call: Call) -> Reply | web.StreamResponse:
     connection = connect(call, tty=tty)
     await asyncio.sleep(STARTUP)
     _run(call, run, tty=tty)
-    streams = {
-        number for number, key in ((STDOUT, "AttachStdout"), (STDERR, "AttachStderr")) if run.config.get(key)
-    }
+    streams = {number for number, key in ((STDOUT, "AttachStdout"), (STDERR, "AttachStderr")) if run.config.get(key)}
     return await converse(
         connection,
         follow,

@@ -77,9 +77,7 @@ def _exited(state: State, values: list[str]) -> Test:
         codes = {int(value) for value in values}
     except ValueError:
         raise EngineError(400, f"Invalid filter 'exited={values[0]}'") from None
-    return lambda container: (
-        not container.running and bool(container.started) and container.exit_code in codes
-    )
+    return lambda container: not container.running and bool(container.started) and container.exit_code in codes
 
 
 def _ancestor(state: State, values: list[str]) -> Test:
@@ -104,9 +102,7 @@ def _network(state: State, values: list[str]) -> Test:
 
 
 def _volume(state: State, values: list[str]) -> Test:
-    return lambda container: any(
-        m.get(key) in values for m in container.mounts for key in ("Name", "Destination")
-    )
+    return lambda container: any(m.get(key) in values for m in container.mounts for key in ("Name", "Destination"))
 
 
 def _reference(state: State, name: str) -> Container:

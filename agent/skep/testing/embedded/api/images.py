@@ -65,9 +65,7 @@ async def search(call: Call) -> Reply:
 async def get(call: Call) -> Reply:
     """A tar that `load` understands."""
     names = [call.names["name"]] if "name" in call.names else call.request.query.getall("names", [])
-    manifest = [
-        {"Config": "", "RepoTags": find_image(call.engine.state, name).tags, "Layers": []} for name in names
-    ]
+    manifest = [{"Config": "", "RepoTags": find_image(call.engine.state, name).tags, "Layers": []} for name in names]
     data = json.dumps(manifest).encode()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -145,13 +143,10 @@ def _pull(call: Call, name: str, tag: str, reference: str) -> list[Json]:
         size = 1_982_256
         for done in (0, size // 2, size):
             detail = {"current": done, "total": size}
-            report.append(
-                {"status": "Downloading", "progressDetail": detail, "progress": "[>  ]", "id": layer}
-            )
+            report.append({"status": "Downloading", "progressDetail": detail, "progress": "[>  ]", "id": layer})
         report[1:2] = [{"status": "Pulling fs layer", "progressDetail": {}, "id": layer}]
         report += [
-            {"status": word, "progressDetail": {}, "id": layer}
-            for word in ("Download complete", "Pull complete")
+            {"status": word, "progressDetail": {}, "id": layer} for word in ("Download complete", "Pull complete")
         ]
     news = "Image is up to date for" if known else "Downloaded newer image for"
     report += [{"status": f"Digest: {digest}"}, {"status": f"Status: {news} {reference}"}]
@@ -236,9 +231,7 @@ async def commit(call: Call) -> Reply:
     base = state.images[container.image_id]
     changes = await call.json(required=False)
     given = {key: value for key, value in changes.items() if value not in (None, "", [], {}, False)}
-    config = {
-        key: value for key, value in container.config.items() if key not in ("Hostname", "Image")
-    } | given
+    config = {key: value for key, value in container.config.items() if key not in ("Hostname", "Image")} | given
     image = images.committed(state, base, config, call.text("comment"), container.id)
     name = ""
     if repository := call.text("repo"):

@@ -28,12 +28,8 @@ async def logs(call: Call) -> Reply | web.StreamResponse:
     since, until = timestamp(call.text("since")) or 0, timestamp(call.text("until")) or 0
 
     def shown(chunks: Iterable[Chunk]) -> bytes:
-        found = [
-            c for c in chunks if c.stream in streams and c.time >= since and not (until and c.time > until)
-        ]
-        stamps = (
-            [c._replace(data=f"{rfc3339(c.time)} ".encode() + c.data) for c in found] if stamped else found
-        )
+        found = [c for c in chunks if c.stream in streams and c.time >= since and not (until and c.time > until)]
+        stamps = [c._replace(data=f"{rfc3339(c.time)} ".encode() + c.data) for c in found] if stamped else found
         return b"".join(chunk.data if tty else frame(chunk) for chunk in stamps)
 
     output = call.engine.lifecycle.output(container)

@@ -89,9 +89,7 @@ async def create(call: Call) -> Reply:
     if any(network.name == name for network in state.networks.values()):
         raise EngineError(409, f"network with name {name} already exists")
     if driver not in DRIVERS:
-        raise EngineError(
-            404, f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found'
-        )
+        raise EngineError(404, f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found')
     pools = (body.get("IPAM") or {}).get("Config") or [{}]
     network = Network(
         new_id(),

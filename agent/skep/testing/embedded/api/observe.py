@@ -80,9 +80,7 @@ def _sample(call: Call, container: Container) -> Json:
         "num_procs": 0,
         "storage_stats": {},
         "cpu_stats": _cpu(call, used, now if alive else 0),
-        "precpu_stats": _cpu(
-            call, max(0, used - 1_000_000), now - 1_000_000_000 if alive and not first else 0
-        ),
+        "precpu_stats": _cpu(call, max(0, used - 1_000_000), now - 1_000_000_000 if alive and not first else 0),
         "memory_stats": memory if alive else {},
         "name": f"/{container.name}",
         "id": container.id,

@@ -18,9 +18,7 @@ async def disk_usage(call: Call) -> Reply:
     """What `docker system df` shows."""
     state = call.engine.state
     used = [container.image_id for container in state.containers.values()]
-    shown = [
-        {**images.row(i, call.version, used.count(i.id)), "SharedSize": 0} for i in state.images.values()
-    ]
+    shown = [{**images.row(i, call.version, used.count(i.id)), "SharedSize": 0} for i in state.images.values()]
     kept = []
     for volume in state.volumes.values():
         usage = {"RefCount": len(state.users_of_volume(volume.name)), "Size": 0}
@@ -29,9 +27,7 @@ async def disk_usage(call: Call) -> Reply:
         {
             "LayersSize": sum(image.size for image in state.images.values()),
             "Images": shown,
-            "Containers": [
-                {**views.row(state, c, call.version), "SizeRootFs": 0} for c in state.containers.values()
-            ],
+            "Containers": [{**views.row(state, c, call.version), "SizeRootFs": 0} for c in state.containers.values()],
             "Volumes": kept,
             "BuildCache": None,
             "BuilderSize": 0,
@@ -60,9 +56,7 @@ async def distribution(call: Call) -> Reply:
     image = find_image(call.engine.state, call.names["name"])
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     platform = {"architecture": "amd64", "os": "linux"}
-    return answer(
-        {"Descriptor": {"mediaType": kind, "digest": image.id, "size": 527}, "Platforms": [platform]}
-    )
+    return answer({"Descriptor": {"mediaType": kind, "digest": image.id, "size": 527}, "Platforms": [platform]})
 
 
 async def _no_swarm(call: Call) -> Reply:

@@ -190,9 +190,7 @@ async def _send(
     change = call.engine.faults.events
     chosen = [event for event in (change(batch) if change else batch) if keep(event)]
     if chosen:
-        await response.write(
-            b"".join(msgspec.json.encode(event.wire(legacy=legacy)) + b"\n" for event in chosen)
-        )
+        await response.write(b"".join(msgspec.json.encode(event.wire(legacy=legacy)) + b"\n" for event in chosen))
 
 
 def _moment(call: Call, name: str) -> int | None:

@@ -51,9 +51,7 @@ async def create(call: Call) -> Reply:
     body = await call.json()
     driver = body.get("Driver") or "local"
     if driver != "local":
-        raise EngineError(
-            404, f"create {body.get('Name')}: error looking up volume plugin {driver}: plugin not found"
-        )
+        raise EngineError(404, f"create {body.get('Name')}: error looking up volume plugin {driver}: plugin not found")
     labels, options = body.get("Labels") or None, body.get("DriverOpts") or None
     volume = add_volume(call.engine.state, body.get("Name") or new_id(), labels=labels, options=options)
     return answer(view(volume), 201)
