@@ -1,0 +1,202 @@
+"""skep: an asyncio agent for Docker hosts, extended by plugins.
+
+All public names are here, and in `skep.testing`. They are imported when they are first used: a command that needs no HTTP does not pay
+for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from skep._version import __version__
+
+if TYPE_CHECKING:
+    from skep.agent import Agent, Created
+    from skep.cluster import Cluster, ClusterState, NodeSet, NodeState
+    from skep.engine import TLS, Engine, EngineEvent, Hijacked
+    from skep.errors import (
+        ConflictError,
+        EngineError,
+        EngineProtocolError,
+        EngineTimeoutError,
+        EngineUnreachableError,
+        ExpressionError,
+        NotFoundError,
+        PluginError,
+        RequestError,
+        SettingsError,
+        SkepError,
+        TemporaryError,
+    )
+    from skep.events import (
+        ContainerCreated,
+        ContainerDestroyed,
+        ContainerDied,
+        ContainerEvent,
+        ContainerHealthChanged,
+        ContainerPaused,
+        ContainerRenamed,
+        ContainerStarted,
+        ContainerUnpaused,
+        LifecycleEvent,
+        Lost,
+        NodeEvent,
+        NodeJoined,
+        NodeLeft,
+        NodeRecovered,
+        NodeUnhealthy,
+        NodeUpdated,
+    )
+    from skep.expressions import Expression, parse_expression
+    from skep.hooks import (
+        ContainerCreating,
+        ContainerStopping,
+        DiscoveryBackend,
+        Lookup,
+        Metric,
+        Plugin,
+        hookimpl,
+    )
+    from skep.http import HttpServer, ServerTLS, TakenOver, error_middleware, error_response, pump, take_over
+    from skep.models import (
+        Container,
+        ContainerState,
+        Endpoint,
+        Health,
+        Image,
+        Mount,
+        Network,
+        Node,
+        NodeStatus,
+        Port,
+        Volume,
+        format_time,
+        natural_key,
+        split_reference,
+    )
+    from skep.scheduler import (
+        NodeExplanation,
+        Placement,
+        PlacementError,
+        PlacementQuery,
+        PlacementRequest,
+        Scores,
+        Verdict,
+    )
+    from skep.settings import PluginSettings, Settings, TlsSettings, load_settings, parse_settings
+
+__all__ = [
+    "TLS",
+    "Agent",
+    "Cluster",
+    "ClusterState",
+    "ConflictError",
+    "Container",
+    "ContainerCreated",
+    "ContainerCreating",
+    "ContainerDestroyed",
+    "ContainerDied",
+    "ContainerEvent",
+    "ContainerHealthChanged",
+    "ContainerPaused",
+    "ContainerRenamed",
+    "ContainerStarted",
+    "ContainerState",
+    "ContainerStopping",
+    "ContainerUnpaused",
+    "Created",
+    "DiscoveryBackend",
+    "Endpoint",
+    "Engine",
+    "EngineError",
+    "EngineEvent",
+    "EngineProtocolError",
+    "EngineTimeoutError",
+    "EngineUnreachableError",
+    "Expression",
+    "ExpressionError",
+    "Health",
+    "Hijacked",
+    "HttpServer",
+    "Image",
+    "LifecycleEvent",
+    "Lookup",
+    "Lost",
+    "Metric",
+    "Mount",
+    "Network",
+    "Node",
+    "NodeEvent",
+    "NodeExplanation",
+    "NodeJoined",
+    "NodeLeft",
+    "NodeRecovered",
+    "NodeSet",
+    "NodeState",
+    "NodeStatus",
+    "NodeUnhealthy",
+    "NodeUpdated",
+    "NotFoundError",
+    "Placement",
+    "PlacementError",
+    "PlacementQuery",
+    "PlacementRequest",
+    "Plugin",
+    "PluginError",
+    "PluginSettings",
+    "Port",
+    "RequestError",
+    "Scores",
+    "ServerTLS",
+    "Settings",
+    "SettingsError",
+    "SkepError",
+    "TakenOver",
+    "TemporaryError",
+    "TlsSettings",
+    "Verdict",
+    "Volume",
+    "__version__",
+    "error_middleware",
+    "error_response",
+    "format_time",
+    "hookimpl",
+    "load_settings",
+    "natural_key",
+    "parse_expression",
+    "parse_settings",
+    "pump",
+    "split_reference",
+    "take_over",
+]
+
+_HOMES = {
+    "agent": "Agent Created",
+    "cluster": "Cluster ClusterState NodeSet NodeState",
+    "engine": "Engine EngineEvent Hijacked TLS",
+    "errors": "ConflictError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError ExpressionError NotFoundError "
+    "PluginError RequestError SettingsError SkepError TemporaryError",
+    "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
+    "ContainerStarted ContainerUnpaused LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
+    "expressions": "Expression parse_expression",
+    "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",
+    "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump take_over",
+    "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
+    "split_reference",
+    "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",
+    "settings": "PluginSettings Settings TlsSettings load_settings parse_settings",
+}
+_HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'skep' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

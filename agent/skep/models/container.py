@@ -12,6 +12,7 @@ import msgspec
 
 from skep.errors import EngineProtocolError, RequestError
 from skep.models import _wire
+from skep.models.node import Node
 from skep.models.times import parse_time
 
 __all__ = ["Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
@@ -138,6 +139,10 @@ class Container:
     def environment(self) -> dict[str, str]:
         """`env` as a mapping. As in the container itself, the last entry of a name wins; an entry without `=` has the value ""."""
         return dict(entry.partition("=")[::2] for entry in self.env)
+
+    def cpus_on(self, node: Node) -> float:
+        """How many of the node's CPUs it reserves: its limit where it has one, else its share of 1024 for each CPU, as Swarm counts."""
+        return self.nano_cpus / 1e9 if self.nano_cpus else float(self.cpu_shares * node.cpus // 1024)
 
     @classmethod
     def from_inspect(cls, data: bytes, node: str) -> Container:

@@ -1,0 +1,163 @@
+"""Lifecycle events: the difference between two known states of a node.
+
+They do not come from an engine's event stream, which loses, doubles and reorders; that stream only tells when to look again. So for each
+container they alternate properly (created, started, died, …), and none is lost or told twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from skep.models import Container, Node
+
+__all__ = [
+    "ContainerCreated",
+    "ContainerDestroyed",
+    "ContainerDied",
+    "ContainerEvent",
+    "ContainerHealthChanged",
+    "ContainerPaused",
+    "ContainerRenamed",
+    "ContainerStarted",
+    "ContainerUnpaused",
+    "LifecycleEvent",
+    "Lost",
+    "NodeEvent",
+    "NodeJoined",
+    "NodeLeft",
+    "NodeRecovered",
+    "NodeUnhealthy",
+    "NodeUpdated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """Base of all. `node` is the node as it is after the event; `at` is when it was noticed, in seconds since the epoch."""
+
+    hook: ClassVar[str] = "lifecycle_event"
+    """The hook that is called with it; `lifecycle_event` is called with all."""
+
+    node: Node
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEvent(LifecycleEvent):
+    """Something happened to a node; `previous` is the node before it (None when it joined)."""
+
+    previous: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJoined(NodeEvent):
+    """An engine was understood for the first time, and its containers are known.
+
+    They are told right after it, as created and (if they run) started, each event with `initial` set.
+    """
+
+    hook: ClassVar[str] = "node_joined"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUpdated(NodeEvent):
+    """Labels, resources, version or name of a node changed."""
+
+    hook: ClassVar[str] = "node_updated"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUnhealthy(NodeEvent):
+    """A node does not answer; what was known of it stays, as stale. `node.error` says why."""
+
+    hook: ClassVar[str] = "node_unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecovered(NodeEvent):
+    """A node answers again; what changed meanwhile is told right after it."""
+
+    hook: ClassVar[str] = "node_recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLeft(NodeEvent):
+    """A node is no longer a member. Nothing is told of its containers, and nothing is known of them from now on."""
+
+    hook: ClassVar[str] = "node_left"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEvent(LifecycleEvent):
+    """Something happened to a container, which is as it is after the event (for `destroyed`: as it was last).
+
+    `previous` is the container before it, None where there was none. `initial`: it was so when its node was first understood.
+    """
+
+    container: Container
+    previous: Container | None = None
+    initial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCreated(ContainerEvent):
+    """A container is there."""
+
+    hook: ClassVar[str] = "container_created"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStarted(ContainerEvent):
+    """Its process runs."""
+
+    hook: ClassVar[str] = "container_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerHealthChanged(ContainerEvent):
+    """Its health check found something else; `container.health` says what."""
+
+    hook: ClassVar[str] = "container_health_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPaused(ContainerEvent):
+    """Its process is frozen."""
+
+    hook: ClassVar[str] = "container_paused"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUnpaused(ContainerEvent):
+    """Its process goes on."""
+
+    hook: ClassVar[str] = "container_unpaused"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRenamed(ContainerEvent):
+    """It has another name; `previous.name` was the old one."""
+
+    hook: ClassVar[str] = "container_renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDied(ContainerEvent):
+    """Its process ended; `container.exit_code` says how."""
+
+    hook: ClassVar[str] = "container_died"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDestroyed(ContainerEvent):
+    """It is gone."""
+
+    hook: ClassVar[str] = "container_destroyed"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A plugin was too slow: its oldest `count` events were dropped. It should look at the cluster's state again."""
+
+    count: int

@@ -1,0 +1,54 @@
+"""What filters and strategies are asked, and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skep.cluster import ClusterState, NodeSet, NodeState
+from skep.expressions import Expression
+from skep.scheduler.request import PlacementRequest
+
+__all__ = ["PlacementQuery", "Scores", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementQuery:
+    """One question to one filter or strategy.
+
+    `nodes` are the candidates that are left. `relaxed`: nothing fitted, so wishes (soft expressions) are passed over now.
+    """
+
+    request: PlacementRequest
+    state: ClusterState
+    nodes: NodeSet
+    relaxed: bool = False
+
+    def expressions(self, kind: str) -> Sequence[Expression]:
+        """The request's expressions of a kind that count in this pass."""
+        found = self.request.expressions.get(kind, ())
+        return [each for each in found if not each.soft] if self.relaxed else found
+
+    def keep(self, test: Callable[[NodeState], bool], reason: Callable[[NodeState], str] | str) -> Verdict:
+        """A verdict that keeps the nodes for which `test` is true; `reason` says why the others are refused."""
+        text = reason
+        return Verdict(self.nodes.where(test), (lambda _: text) if isinstance(text, str) else text)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A filter's answer: the nodes it keeps, and why it refuses another one. `reason` is called only when somebody reads it."""
+
+    kept: NodeSet
+    reason: Callable[[NodeState], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A strategy's answer: nodes with their scores, in groups, best first; a higher score is better.
+
+    A node in no group is refused, as `refused` says.
+    """
+
+    groups: Sequence[tuple[float, NodeSet]]
+    refused: Callable[[NodeState], str] = lambda _: "the strategy does not take it"
