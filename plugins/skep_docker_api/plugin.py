@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from aiohttp import web
-from skep_docker_api.routing import application
 
 from skep import HttpServer, Plugin, PluginSettings, ServerTLS, TlsSettings
+from skep_docker_api.routing import application
 
 __all__ = ["DockerApiPlugin", "DockerApiSettings"]
 
