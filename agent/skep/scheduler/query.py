@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from skep.cluster import ClusterState, NodeSet, NodeState
@@ -37,10 +37,14 @@ class PlacementQuery:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A filter's answer: the nodes it keeps, and why it refuses another one. `reason` is called only when somebody reads it."""
+    """A filter's answer: the nodes it keeps, and why it refuses another one.
+
+    `wanted` says what it was asked for, each condition in a few words. Both texts are made only when somebody reads them.
+    """
 
     kept: NodeSet
     reason: Callable[[NodeState], str]
+    wanted: Callable[[], Iterable[str]] = tuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""The filter `constraint`: containers go where a node's name, id or labels allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skep import Expression, NodeSet, NodeState, PlacementQuery, Plugin, Verdict
+
+__all__ = ["ConstraintPlugin"]
+
+
+class ConstraintPlugin(Plugin):
+    """Keeps the nodes that every constraint of the request accepts."""
+
+    name = "constraint"
+
+    def expression_kinds(self) -> Mapping[str, str]:
+        """`-e constraint:…`, and the label that keeps it."""
+        return {"constraint": "com.docker.swarm.constraints"}
+
+    def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
+        """Keep the nodes that fit all constraints; of a refused one the first that it does not fit is told."""
+        expressions = query.expressions("constraint")
+        if not expressions:
+            return None
+        kept = query.nodes
+        for expression in expressions:
+            kept = kept & _accepted(query, expression)
+
+        def reason(node: NodeState) -> str:
+            return next(_reason(each, node) for each in expressions if not each.accepts(_candidates(each, node)))
+
+        return Verdict(kept, reason, lambda: [f"constraint {each}" for each in expressions])
+
+
+def _accepted(query: PlacementQuery, expression: Expression) -> NodeSet:
+    if expression.key != "node":
+        return query.state.with_label(expression.key, lambda value: expression.accepts((value,)))
+    exact = query.state.get_node(expression.value) if expression.pattern is None else None
+    if exact is None:
+        return query.nodes.where(lambda node: expression.accepts(_candidates(expression, node)))
+    named = query.state.node_set([exact])
+    return query.nodes - named if expression.negated else named
+
+
+def _candidates(expression: Expression, node: NodeState) -> tuple[str, ...]:
+    if expression.key == "node":
+        return (node.name, node.node.id)
+    return (node.node.labels.get(expression.key, ""),)
+
+
+def _reason(expression: Expression, node: NodeState) -> str:
+    if expression.key == "node":
+        return f"constraint {expression}: it is {node.name}"
+    value = node.node.labels.get(expression.key)
+    has = f"it has no label {expression.key}" if value is None else f'its label {expression.key} is "{value}"'
+    return f"constraint {expression}: {has}"

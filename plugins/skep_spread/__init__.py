@@ -1,0 +1,91 @@
+"""The strategy `spread`: containers go to the node with the most room, and then to the one with the fewest containers."""
+
+from __future__ import annotations
+
+from skep import NodeState, PlacementQuery, Plugin, PluginSettings, Scores
+
+__all__ = ["SpreadPlugin", "SpreadSettings"]
+
+_FULL = 100
+_FAILURE = 330  # one recorded failure outweighs every difference of resources
+
+
+class SpreadSettings(PluginSettings, frozen=True, kw_only=True):
+    """How much may be reserved."""
+
+    overcommit: float | None = None
+    """How much more of a node's CPUs and memory may be reserved than it has, as a fraction; None is the cluster's own setting."""
+
+    def __post_init__(self) -> None:
+        if self.overcommit is not None and not -1 < self.overcommit <= 100:
+            raise ValueError("overcommit: expected a fraction above -1, such as 0.05 for five percent")
+
+
+class SpreadPlugin(Plugin):
+    """Ranks nodes by what is reserved on them, then by their containers' number."""
+
+    Settings = SpreadSettings
+    settings: SpreadSettings
+    name = "spread"
+
+    def score_nodes(self, query: PlacementQuery) -> Scores:
+        """Score the nodes by weight and by the number of containers, both lower is better; refuse those without room."""
+        container = query.request.container
+        if not container.memory and not container.nano_cpus and not container.cpu_shares:
+            return Scores([(-float(count), nodes) for count, nodes in query.state.by_container_count()])
+        percent = self._percent()
+        groups: dict[float, list[NodeState]] = {}
+        for node in query.nodes:
+            weight = _weight(query, node, percent)
+            if weight is not None:
+                # as one number: a step of weight counts more than any number of containers
+                groups.setdefault(-(weight + len(node.containers) / 1e6), []).append(node)
+        ranked = sorted(groups.items(), reverse=True)
+        return Scores(
+            [(score, query.state.node_set(nodes)) for score, nodes in ranked],
+            lambda node: _refusal(query, node, percent),
+        )
+
+    def _percent(self) -> int:
+        own = self.settings.overcommit
+        return int((self.agent.settings.cluster.overcommit if own is None else own) * 100)
+
+
+def wanted_cpus(query: PlacementQuery) -> float:
+    """The CPUs that the request reserves: its limit, or else its shares, which are whole CPUs as in Swarm."""
+    container = query.request.container
+    return container.nano_cpus / 1e9 if container.nano_cpus else float(container.cpu_shares)
+
+
+def _total(amount: int, percent: int) -> int:
+    return amount + int(amount * percent / 100)
+
+
+def _weight(query: PlacementQuery, node: NodeState, percent: int) -> int | None:
+    """CPU score and memory score, each 0 to 100, and the node's failures; None where there is no room."""
+    cpu = _score(node.cpus_used, wanted_cpus(query), _total(node.node.cpus, percent))
+    memory = _score(node.memory_used, query.request.container.memory, _total(node.node.memory, percent))
+    if cpu is None or memory is None:
+        return None
+    return cpu + memory + _FAILURE * node.node.failures
+
+
+def _score(used: float, wanted: float, total: int) -> int | None:
+    if not wanted:
+        return _FULL
+    score = int((used + wanted) * 100 / total) if wanted <= total else _FULL + 1
+    return score if score <= _FULL else None
+
+
+def _refusal(query: PlacementQuery, node: NodeState, percent: int) -> str:
+    memory, total = query.request.container.memory, _total(node.node.memory, percent)
+    if _score(node.memory_used, memory, total) is None:
+        free = max(0, total - node.memory_used)
+        return f"not enough memory: {_mib(memory)} wanted, {_mib(free)} of {_mib(total)} free"
+    cpus = _total(node.node.cpus, percent)
+    free_cpus = max(0.0, cpus - node.cpus_used)
+    return f"not enough CPUs: {wanted_cpus(query):g} wanted, {free_cpus:g} of {cpus} free"
+
+
+def _mib(amount: float) -> str:
+    return f"{amount / 2**20:.0f} MiB"
