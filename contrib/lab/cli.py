@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from contrib.lab import packages
 from contrib.lab.article import ARTICLE
 from contrib.lab.errors import LabError
 from contrib.lab.images import NAMES
 from contrib.lab.sync import SyncHost, SyncLab
-
-from contrib.lab import packages
 
 _Command = Callable[[SyncLab, argparse.Namespace], int | None]
 _FAULTS: dict[str, tuple[Callable[[SyncHost], None], str]] = {

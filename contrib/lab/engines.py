@@ -5,11 +5,10 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from contrib.lab import api
 from contrib.lab.errors import LabError, run
 from contrib.lab.machines import Machine
 from contrib.lab.processes import Process, children, wait_until
-
-from contrib.lab import api
 
 _BOOT = Path(__file__).with_name("engine.sh")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from contrib.lab.packages import obstacle
 
 from contrib.lab import ARTICLE, Host, Lab
+from contrib.lab.packages import obstacle
 
 
 def require_engines() -> None:

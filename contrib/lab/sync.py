@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from contrib.lab import cgroups, firewall, network, state
 from contrib.lab.api import import_image
 from contrib.lab.engines import Engine
 from contrib.lab.errors import LabError, run
@@ -15,8 +16,6 @@ from contrib.lab.images import Image, build, known_images
 from contrib.lab.machines import Machine
 from contrib.lab.processes import wait_until
 from contrib.lab.state import State
-
-from contrib.lab import cgroups, firewall, network, state
 
 _PROGRAMS = ".programs"
 """Below a lab's directory: programs that its engines prefer to the system's."""

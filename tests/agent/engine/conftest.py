@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
-from raw_engine import RawEngine
 
 from skep.engine import Engine
+from tests.agent.engine.raw_engine import RawEngine
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from raw_engine import RawEngine, eventually, http
 
 from skep.engine import Engine
 from skep.engine.sessions import CALLS_AT_ONCE, find_dead_peers
@@ -18,6 +17,7 @@ from skep.errors import (
     EngineUnreachableError,
     RequestError,
 )
+from tests.agent.engine.raw_engine import RawEngine, eventually, http
 
 
 class Thing(msgspec.Struct):

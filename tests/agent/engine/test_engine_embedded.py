@@ -64,7 +64,7 @@ async def test_cat_returns_what_it_is_given(embedded: EmbeddedEngine, engine: En
 async def test_an_engine_that_dies_and_returns(embedded: EmbeddedEngine, engine: Engine) -> None:
     url = embedded.url
     async with engine.events() as events:
-        waiting = asyncio.create_task(anext(events))  # type: ignore[arg-type]
+        waiting = asyncio.create_task(anext(events))
         await embedded.stop()
         with pytest.raises((EngineUnreachableError, StopAsyncIteration, RuntimeError)):
             await waiting

@@ -5,11 +5,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_engine import RawEngine, http
 
 from skep.engine import Engine
 from skep.engine.events import MAX_LINE, EngineEvent, EventStream
 from skep.errors import EngineError, EngineProtocolError, EngineTimeoutError, EngineUnreachableError
+from tests.agent.engine.raw_engine import RawEngine, http
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 

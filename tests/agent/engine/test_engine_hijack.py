@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from raw_engine import RawEngine, eventually, http
 
 from skep.engine import Engine
 from skep.errors import (
@@ -13,6 +12,7 @@ from skep.errors import (
     EngineUnreachableError,
     RequestError,
 )
+from tests.agent.engine.raw_engine import RawEngine, eventually, http
 
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 

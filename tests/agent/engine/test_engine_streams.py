@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator
 
 import aiodocker
 import pytest
-from raw_engine import RawEngine, eventually, http
 
 from skep.engine import Engine
 from skep.errors import EngineTimeoutError, EngineUnreachableError
+from tests.agent.engine.raw_engine import RawEngine, eventually, http
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from raw_engine import PING, RawEngine
 
 from skep.engine import TLS, Engine
 from skep.errors import EngineUnreachableError, SettingsError
+from tests.agent.engine.raw_engine import PING, RawEngine
 
 
 @pytest.fixture

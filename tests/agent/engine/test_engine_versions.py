@@ -1,11 +1,11 @@
 import asyncio
 
 import pytest
-from raw_engine import PING, RawEngine, http
 
 from skep.engine import Engine
 from skep.engine.versions import choose, parse_version
 from skep.errors import EngineError, EngineProtocolError, EngineUnreachableError
+from tests.agent.engine.raw_engine import PING, RawEngine, http
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,7 @@
 """The counter service without databases, and with ones that are away."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from contrib.counter.counter import PostgresCounter, RedisCounter, application, counter_from
 

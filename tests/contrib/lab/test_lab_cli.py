@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contrib.lab.fixtures import require_engines
 
 from contrib.lab import SyncLab
+from contrib.lab.fixtures import require_engines
 
 pytestmark = pytest.mark.engine
 LAB = Path(__file__).parents[3] / "contrib/lab/lab"

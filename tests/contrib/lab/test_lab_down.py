@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contrib.lab.fixtures import require_engines
 
 from contrib.lab import Lab, LabError, SyncLab
+from contrib.lab.fixtures import require_engines
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[3]

@@ -6,10 +6,10 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from contrib.lab.fixtures import require_engines
-from contrib.lab.images import NAMES
 
 from contrib.lab import Host, Lab
+from contrib.lab.fixtures import require_engines
+from contrib.lab.images import NAMES
 
 pytestmark = pytest.mark.engine
 

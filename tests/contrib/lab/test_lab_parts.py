@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from contrib.lab import fixtures, packages
 from contrib.lab.errors import LabError, run
 from contrib.lab.network import Plan, Subnet
 from contrib.lab.processes import Process, children
-
-from contrib.lab import fixtures, packages
 
 
 def test_a_recycled_pid_is_not_touched() -> None:

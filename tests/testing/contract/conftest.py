@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 
+from contrib.lab import Host
+from contrib.lab.fixtures import engine as lab_engine
 from skep.testing import EmbeddedEngine
 
 from .api import Subject
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
-from contrib.lab.fixtures import _one_engine
-from contrib.lab.fixtures import engine as lab_engine
-
-from contrib.lab import Host
-
-__all__ = ["_one_engine", "lab_engine"]
+__all__ = ["lab_engine"]
 
 
 async def _subject(kind: str, path: str) -> AsyncIterator[Subject]:
