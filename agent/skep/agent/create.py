@@ -31,15 +31,25 @@ class Created:
     placement: Placement
 
 
-async def create_container(agent: Agent, request: PlacementRequest, *, client: str = "") -> Created:
-    """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it."""
+async def create_container(
+    agent: Agent, request: PlacementRequest, *, client: str = "", platform: str = "", auth: str = ""
+) -> Created:
+    """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it.
+
+    `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine.
+    """
     creating = await agent.plugins.ask("container_creating", ContainerCreating(request, client))
     request = creating.request
     with agent.scheduler.reserve(request) as placement:
         assert placement.node is not None
         node = placement.node.name
-        query = {"name": request.container.name or None}
-        answer = await agent.cluster.engine(node).call("POST", "/containers/create", query=query, json=request.body)
+        answer = await agent.cluster.engine(node).call(
+            "POST",
+            "/containers/create",
+            query={"name": request.container.name or None, "platform": platform or None},
+            json=request.body,
+            headers={"X-Registry-Auth": auth} if auth else None,
+        )
         created = msgspec.json.decode(answer, type=_Answer)
         await agent.cluster.refresh_container(node, created.id)
     return Created(created.id, node, tuple(created.warnings or ()), placement)
