@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from aiohttp import web
+from typing import Literal, Self
 
 from skep import HttpServer, Plugin, PluginSettings, ServerTLS, TlsSettings
+from skep_docker_api.known_execs import KnownExecs
 from skep_docker_api.routing import application
+from skep_docker_api.rows import Rows
 
 __all__ = ["DockerApiPlugin", "DockerApiSettings"]
 
+_SHUTDOWN = 5.0  # seconds that streams have to end in
+
 
 class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
-    """Where the endpoint listens."""
+    """Where the endpoint listens, and how it shows the cluster."""
 
     listen: tuple[str, ...] = ("tcp://127.0.0.1:2375",)
-    """`unix:///path`, `tcp://host:port`."""
+    """`unix:///path`, `tcp://host:port`; port 0 is any free one."""
+    socket_mode: str = "600"
+    """Permissions of unix sockets, in octal."""
     tls: TlsSettings | None = None
+    """For the tcp addresses. With `ca`, clients need a certificate from there."""
     allow_insecure: bool = False
     """Serve plain tcp to other machines too: whoever reaches it is root on every node."""
+    hosts: tuple[str, ...] = ()
+    """Names by which clients reach plain tcp addresses; IP addresses, `localhost` and this machine's own name need no mention."""
+    names: Literal["auto", "node", "plain"] = "auto"
+    """How containers are listed: `node/name`, or as an engine does; `auto` puts the node before it where there is more than one."""
+
+    def __post_init__(self) -> None:
+        if not self.listen:
+            raise ValueError('listen: expected an address at least, such as ["tcp://127.0.0.1:2375"]')
+        if not (1 <= len(self.socket_mode) <= 4 and set(self.socket_mode) <= set("01234567")):
+            raise ValueError(f'socket_mode: {self.socket_mode!r} is not a mode in octal, such as "660"')
+        if self.tls is not None and not (self.tls.cert and self.tls.key):
+            raise ValueError("tls: expected cert and key, paths of PEM files")
 
 
 class DockerApiPlugin(Plugin):
@@ -30,17 +48,33 @@ class DockerApiPlugin(Plugin):
     settings: DockerApiSettings
     server: HttpServer
 
+    def __init__(self, settings: PluginSettings | None = None) -> None:
+        super().__init__(settings)
+        self.rows = Rows()
+        self.execs = KnownExecs()
+
     @property
     def urls(self) -> list[str]:
         """Where it listens, with the real ports."""
         return self.server.urls
 
+    @property
+    def shows_nodes(self) -> bool:
+        """Whether the node stands before a container's name in listings."""
+        several = len(self.agent.cluster.state.nodes) > 1
+        return self.settings.names == "node" or (self.settings.names == "auto" and several)
+
     async def __aenter__(self) -> Self:
-        app: web.Application = application(self)
         self.server = HttpServer(
-            app, self.settings.listen, tls=self._tls(), allow_insecure=self.settings.allow_insecure
+            application(self),
+            self.settings.listen,
+            tls=self._tls(),
+            unix_mode=int(self.settings.socket_mode, 8),
+            allow_insecure=self.settings.allow_insecure,
+            shutdown_timeout=_SHUTDOWN,
         )
         await self.server.start()
+        self.log.info("the Docker API is served on %s", ", ".join(self.urls))
         return self
 
     async def __aexit__(
@@ -52,6 +86,4 @@ class DockerApiPlugin(Plugin):
         tls = self.settings.tls
         if tls is None:
             return None
-        from pathlib import Path
-
         return ServerTLS(Path(tls.cert), Path(tls.key), Path(tls.ca) if tls.ca else None)

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from skep import error_middleware
+from skep import Agent, error_middleware
+from skep_docker_api.guard import guard
 
 if TYPE_CHECKING:
     from skep_docker_api.plugin import DockerApiPlugin
 
-__all__ = ["Handler", "application", "plugin_of"]
+__all__ = ["Handler", "agent_of", "application", "plugin_of"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SUBJECTS = ("containers", "execs", "images", "networks", "streams", "system", "volumes")
+_SUBJECTS = ("containers", "execs", "images", "networks", "streams", "system", "volumes", "fallback")
 _PLUGIN: web.AppKey[DockerApiPlugin] = web.AppKey("plugin")
+_LARGEST_BODY = 2**24
+"""Bytes of a body that is held in memory; those that are passed through have no limit."""
 
 
 def plugin_of(request: web.Request) -> DockerApiPlugin:
-    """The plugin that serves a request; its `agent` knows the rest."""
+    """The plugin that serves a request."""
     return request.app[_PLUGIN]
 
 
-def application(plugin: DockerApiPlugin) -> web.Application:
-    """All routes, each bare and under a version (``/v1.41/…``).
+def agent_of(request: web.Request) -> Agent:
+    """The agent whose cluster a request is about."""
+    return request.app[_PLUGIN].agent
 
-    Each module of `api` has a list `ROUTES` of (method, path, handler); the paths are aiohttp's, without a version.
+
+def application(plugin: DockerApiPlugin) -> web.Application:
+    """All routes, each bare and under a version (`/v1.41/…`).
+
+    Each module of `api` has a list `ROUTES` of (method, path, handler); the paths are aiohttp's, without a version. Of several
+    that fit a request, the first answers.
     """
-    app = web.Application(middlewares=[error_middleware], client_max_size=2**24)
+    app = web.Application(middlewares=[error_middleware, guard(plugin.settings.hosts)], client_max_size=_LARGEST_BODY)
     app[_PLUGIN] = plugin
     for subject in _SUBJECTS:
         module = importlib.import_module(f"skep_docker_api.api.{subject}")
@@ -40,6 +48,3 @@ def application(plugin: DockerApiPlugin) -> web.Application:
             for prefix in ("", r"/v{version:\d+\.\d+}"):
                 app.router.add_route(method, prefix + path, handler)
     return app
-
-
-VERSION = re.compile(r"^/v\d+\.\d+(?=/)")

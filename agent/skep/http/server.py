@@ -17,6 +17,9 @@ from skep.http.tls import ServerTLS
 
 __all__ = ["HttpServer"]
 
+_LONGEST_LINE = 2**16
+"""Bytes of a request's line, and of each of its headers."""
+
 
 class HttpServer:
     """Serves an aiohttp application on any number of addresses.
@@ -54,6 +57,10 @@ class HttpServer:
             access_log=None,
             handler_cancellation=handler_cancellation,
             keepalive_timeout=idle_timeout,
+            # Bodies are handed on as they came; queries and credentials of builds are long.
+            auto_decompress=False,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
             # aiohttp waits as long twice: for handlers to end, and for them to notice that they should.
             shutdown_timeout=shutdown_timeout / 2,
         )

@@ -1,9 +1,189 @@
-"""Containers."""
+"""Containers: list, inspect, create, rename, prune, and what moves one from state to state."""
 
 from __future__ import annotations
 
-from skep_docker_api.routing import Handler
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from skep import Agent, ConflictError, Container, Engine, EngineError, SkepError
+from skep_docker_api import container_filters, inspections
+from skep_docker_api.container_calls import (
+    changing,
+    client_of,
+    container_of,
+    engine_of,
+    passing,
+    refresh,
+    remove,
+    stopping,
+)
+from skep_docker_api.forward import engine_version, forward
+from skep_docker_api.nodes import ask_all, healthy_nodes
+from skep_docker_api.queries import filters, flag, integer, json_answer
+from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
-ROUTES: list[tuple[str, str, Handler]] = []
+_INSPECT_SECONDS = 10.0
+_SIZE_SECONDS = 60.0
+
+
+async def list_containers(request: web.Request) -> web.StreamResponse:
+    """`docker ps`: from the state; with `size`, which only engines know, those are asked too."""
+    plugin, state = plugin_of(request), agent_of(request).cluster.state
+    asked = filters(request, container_filters.KNOWN)
+    for name in ("before", "since"):
+        if value := request.query.get(name):
+            asked[name] = [value]
+    limit = max(0, integer(request, "limit") or 0)
+    tests = container_filters.tests(state, asked)
+    if not (flag(request, "all") or limit or "status" in asked or "before" in asked or "since" in asked):
+        up = {node.name for node in state.nodes if node.node.is_healthy}
+        tests.insert(0, lambda container: container.state.is_up and container.node in up)
+    found = [each for each in state.containers() if each.id and all(test(each) for test in tests)]
+    found.sort(key=lambda each: (-each.created, each.id))
+    sizes = await _sizes(request) if flag(request, "size") else None
+    shown = found[:limit] if limit else found
+    body = plugin.rows.render(state, shown, time.time(), with_nodes=plugin.shows_nodes, sizes=sizes)
+    return web.Response(body=body, content_type="application/json")
+
+
+class _Size(msgspec.Struct):
+    id: str = msgspec.field(name="Id")
+    own: int = msgspec.field(name="SizeRw", default=0)
+    all: int = msgspec.field(name="SizeRootFs", default=0)
+
+
+async def _sizes(request: web.Request) -> Mapping[str, bytes]:
+    """Each container's sizes as fields of its row."""
+
+    async def ask(node: str, engine: Engine) -> list[_Size]:
+        query = {"all": True, "size": True}
+        return await engine.get("/containers/json", list[_Size], query=query, timeout=_SIZE_SECONDS)
+
+    agent = agent_of(request)
+    answers = await ask_all(agent, healthy_nodes(agent), ask)
+    found = (size for answer in answers.values() if isinstance(answer, list) for size in answer)
+    return {size.id: b'"SizeRw":%d,"SizeRootFs":%d,' % (size.own, size.all) for size in found}
+
+
+async def inspect(request: web.Request) -> web.StreamResponse:
+    """From the engine; from the state, with less, when that does not answer."""
+    container, agent = container_of(request), agent_of(request)
+    node = agent.cluster.state.get_node(container.node)
+    assert node is not None
+    if not node.node.is_healthy:
+        return json_answer(inspections.from_state(container, node.node))
+    engine = engine_of(request, container)
+    path = f"/containers/{container.id}/json"
+    version = engine_version(request, engine)
+    query = {"size": flag(request, "size") or None}
+    try:
+        body = await engine.call("GET", path, query=query, version=version, timeout=_INSPECT_SECONDS)
+    except EngineError as error:
+        if error.status == 404:  # the state is behind
+            await refresh(agent, container.node, container.id)
+        raise
+    return web.Response(body=inspections.from_engine(body, node.node), content_type="application/json")
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Place a container and create it there."""
+    agent = agent_of(request)
+    wanted = agent.request(await request.read(), request.query.get("name", "").removeprefix("/"))
+    created = await agent.create_container(
+        wanted,
+        client=client_of(request),
+        platform=request.query.get("platform", ""),
+        auth=request.headers.get("X-Registry-Auth", ""),
+    )
+    return json_answer({"Id": created.id, "Warnings": list(created.warnings)}, status=201)
+
+
+async def rename(request: web.Request) -> web.StreamResponse:
+    """Rename a container, unless another one of the cluster has the name, or is getting it now."""
+    container, state = container_of(request), agent_of(request).cluster.state
+    engine = engine_of(request, container)
+    name = request.query.get("name", "").removeprefix("/")
+    for other in state.named(name) if name else ():
+        if other.id != container.id:
+            raise ConflictError(
+                f'Conflict. The container name "/{name}" is already in use by container "{other.id or "being created"}" on '
+                f"node {other.node}. You have to remove (or rename) that container to be able to reuse that name."
+            )
+    path, key = f"/containers/{container.id}/rename", f"rename:{container.id}:{name}"
+    placeholder = replace(container, name=name, memory=0, nano_cpus=0, cpu_shares=0, ports=(), bindings=())
+    state.reserve(placeholder, container.node, key)
+    try:
+        return await forward(request, engine, path, on_answer=_renamed(request, container, key))
+    finally:
+        state.release(container.node, key)
+
+
+def _renamed(request: web.Request, container: Container, key: str) -> Any:
+    async def on_answer(status: int) -> None:
+        agent = agent_of(request)
+        await refresh(agent, container.node, container.id)
+        agent.cluster.state.release(container.node, key)
+
+    return on_answer
+
+
+class _Pruned(msgspec.Struct):
+    containers: list[str] | None = msgspec.field(name="ContainersDeleted", default=None)
+    space: int = msgspec.field(name="SpaceReclaimed", default=0)
+
+
+async def prune(request: web.Request) -> web.StreamResponse:
+    """Remove all stopped containers of the nodes that answer."""
+    agent, query = agent_of(request), request.rel_url.raw_query_string
+
+    async def ask(node: str, engine: Engine) -> _Pruned:
+        body = await engine.call("POST", "/containers/prune", query=query, timeout=_SIZE_SECONDS)
+        pruned = msgspec.json.decode(body, type=_Pruned)
+        await _refresh_all(agent, node, pruned.containers or [])
+        return pruned
+
+    answers = await ask_all(agent, healthy_nodes(agent), ask)
+    pruned = [answer for answer in answers.values() if isinstance(answer, _Pruned)]
+    errors = [answer for answer in answers.values() if isinstance(answer, SkepError)]
+    for error in errors:
+        if not pruned:
+            raise error
+        plugin_of(request).log.warning("prune: %s", error)
+    ids = [id_ for each in pruned for id_ in each.containers or ()]
+    return json_answer({"ContainersDeleted": ids or None, "SpaceReclaimed": sum(each.space for each in pruned)})
+
+
+async def _refresh_all(agent: Agent, node: str, ids: list[str]) -> None:
+    limit = asyncio.Semaphore(8)
+
+    async def one(id_: str) -> None:
+        async with limit:
+            await refresh(agent, node, id_)
+
+    async with asyncio.TaskGroup() as group:
+        for id_ in ids:
+            group.create_task(one(id_), name=f"refresh {id_[:12]}")
+
+
+REF = "/containers/{ref:.+}"
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/containers/json", list_containers),
+    ("GET", "/containers/ps", list_containers),
+    ("POST", "/containers/create", create),
+    ("POST", "/containers/prune", prune),
+    ("GET", f"{REF}/json", inspect),
+    ("POST", f"{REF}/rename", rename),
+    *(("POST", f"{REF}/{action}", changing(action)) for action in ("start", "pause", "unpause", "update")),
+    *(("POST", f"{REF}/{action}", stopping(action)) for action in ("stop", "kill", "restart")),
+    *(("POST", f"{REF}/{action}", passing(action)) for action in ("wait", "resize")),
+    *(("GET", f"{REF}/{action}", passing(action)) for action in ("top", "changes")),
+    ("DELETE", REF, remove),
+]

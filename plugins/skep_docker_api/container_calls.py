@@ -1,0 +1,132 @@
+"""Calls about one container: to its node's engine, and where they change it, known to the cluster before the client hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from urllib.parse import quote
+
+from aiohttp import web
+
+from skep import Agent, Container, ContainerStopping, Engine, SkepError
+from skep_docker_api.forward import OnAnswer, forward, tunnel
+from skep_docker_api.lookups import find_container
+from skep_docker_api.nodes import healthy_engine
+from skep_docker_api.queries import flag
+from skep_docker_api.routing import Handler, agent_of
+
+__all__ = [
+    "changing",
+    "client_of",
+    "container_of",
+    "engine_of",
+    "passing",
+    "refresh",
+    "remove",
+    "stopping",
+    "tunnelling",
+]
+
+_REFRESH_SECONDS = 5.0
+# By these a process ends unless it chooses otherwise; others, such as HUP and USR1, speak to it.
+_ENDING = frozenset(("", "ABRT", "INT", "KILL", "QUIT", "TERM", "2", "3", "6", "9", "15"))
+
+
+def container_of(request: web.Request) -> Container:
+    """The container that the path names. Raises as `find_container`."""
+    return find_container(agent_of(request).cluster.state, request.match_info["ref"])
+
+
+def engine_of(request: web.Request, container: Container) -> Engine:
+    """The engine of a container's node. Raises TemporaryError (503), at once, where it does not answer."""
+    return healthy_engine(agent_of(request), container.node, f"container {container.name or container.short_id}")
+
+
+def client_of(request: web.Request) -> str:
+    """Who asks: the common name of a client's certificate, else its address; "" for unix sockets."""
+    certificate = request.get_extra_info("peercert") or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return names[0] if names else request.remote or ""
+
+
+async def refresh(agent: Agent, node: str, id_: str) -> None:
+    """Have the cluster know how a container is now; a node that does not tell in time is left to its watcher."""
+    with contextlib.suppress(SkepError, TimeoutError):
+        async with asyncio.timeout(_REFRESH_SECONDS):
+            await agent.cluster.refresh_container(node, id_)
+
+
+def refreshing(request: web.Request, container: Container) -> OnAnswer:
+    """For `forward`: refresh the container when the engine has answered."""
+
+    async def on_answer(status: int) -> None:
+        await refresh(agent_of(request), container.node, container.id)
+
+    return on_answer
+
+
+def passing(action: str) -> Handler:
+    """A handler that passes `/containers/{ref}/ACTION` through and changes nothing."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        container = container_of(request)
+        return await forward(request, engine_of(request, container), f"/containers/{container.id}/{action}")
+
+    return handler
+
+
+def tunnelling(action: str) -> Handler:
+    """A handler for a connection that is taken over from `/containers/{ref}/ACTION`."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        container = container_of(request)
+        return await tunnel(request, engine_of(request, container), f"/containers/{container.id}/{action}")
+
+    return handler
+
+
+def changing(action: str) -> Handler:
+    """A handler that passes `/containers/{ref}/ACTION` through and refreshes the container."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        container = container_of(request)
+        engine = engine_of(request, container)
+        path = f"/containers/{container.id}/{action}"
+        return await forward(request, engine, path, on_answer=refreshing(request, container))
+
+    return handler
+
+
+def stopping(action: str) -> Handler:
+    """As `changing`, for what may end the container's process: plugins are asked before."""
+    passed_on = changing(action)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        container = container_of(request)
+        engine_of(request, container)
+        if container.state.is_up and (action != "kill" or _ends(request.query.get("signal", ""))):
+            await ask_stopping(request, container, action)
+        return await passed_on(request)
+
+    return handler
+
+
+async def ask_stopping(request: web.Request, container: Container, action: str) -> None:
+    """Let plugins prepare for the end of a container, or refuse it (RequestError)."""
+    await agent_of(request).plugins.ask("container_stopping", ContainerStopping(container, action, client_of(request)))
+
+
+async def remove(request: web.Request) -> web.StreamResponse:
+    """Remove a container, or with `link` only the name by which another one knows it."""
+    container = container_of(request)
+    engine = engine_of(request, container)
+    path = f"/containers/{container.id}"
+    if flag(request, "link"):
+        path = "/containers/" + quote("/".join(request.match_info["ref"].strip("/").split("/")[-2:]))
+    elif container.state.is_up and flag(request, "force"):
+        await ask_stopping(request, container, "remove")
+    return await forward(request, engine, path, on_answer=refreshing(request, container))
+
+
+def _ends(signal: str) -> bool:
+    return signal.upper().removeprefix("SIG") in _ENDING

@@ -1,0 +1,103 @@
+"""Inspections: an engine's, with what the cluster knows added; and one from what is known, for a node that does not answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from skep import Container, ContainerState, EngineProtocolError, Health, Node, Port, format_time
+from skep_docker_api.rows import endpoint, host_ip, mount
+
+__all__ = ["from_engine", "from_state"]
+
+
+def from_engine(body: bytes, node: Node) -> bytes:
+    """An engine's answer with `Node` added, and the node's address where a published port is open on each of its addresses."""
+    try:
+        found = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise EngineProtocolError(f"node {node.name}: unreadable container: {error}") from None
+    settings = found.get("NetworkSettings")
+    ports = settings.get("Ports") if isinstance(settings, dict) else None
+    for bindings in ports.values() if isinstance(ports, dict) else ():
+        for binding in bindings or ():
+            binding["HostIp"] = host_ip(binding.get("HostIp", ""), node)
+    return msgspec.json.encode({**found, "Node": node_block(node)})
+
+
+def node_block(node: Node) -> dict[str, Any]:
+    """`Node` of an inspection, as Swarm managers have it."""
+    return {
+        "ID": node.id,
+        "IP": node.ip,
+        "Addr": node.address.removeprefix("tcp://"),
+        "Name": node.name,
+        "Cpus": node.cpus,
+        "Memory": node.memory,
+        "Labels": node.labels,
+    }
+
+
+def from_state(container: Container, node: Node) -> dict[str, Any]:
+    """An inspection with as much as is known while the engine is away. `Node` tells of that too, in `Error`."""
+    path, _, arguments = container.command.partition(" ")
+    return {
+        "Id": container.id,
+        "Created": format_time(container.created),
+        "Path": path,
+        "Args": arguments.split() if arguments else [],
+        "State": _state(container),
+        "Image": container.image_id,
+        "Name": f"/{container.name}",
+        "RestartCount": container.restart_count,
+        "HostConfig": {
+            "NetworkMode": container.network_mode,
+            "PortBindings": _bindings(container.bindings, None),
+            "Links": list(container.links) or None,
+            "VolumesFrom": list(container.volumes_from) or None,
+            "Memory": container.memory,
+            "NanoCpus": container.nano_cpus,
+            "CpuShares": container.cpu_shares,
+            "AutoRemove": container.auto_remove,
+        },
+        "Mounts": [mount(each) for each in container.mounts],
+        "Config": {
+            "Hostname": container.hostname,
+            "Image": container.image,
+            "Env": list(container.env),
+            "Labels": container.labels,
+            "ExposedPorts": {f"{port.private}/{port.protocol}": {} for port in container.exposed},
+        },
+        "NetworkSettings": {
+            "Ports": _bindings(container.ports, node),
+            "Networks": {end.network: endpoint(end) for end in container.networks},
+        },
+        "Node": {**node_block(node), "Error": node.error},
+    }
+
+
+def _state(container: Container) -> dict[str, Any]:
+    state = container.state
+    shown: dict[str, Any] = {
+        "Status": state,
+        "Running": state.is_up or state is ContainerState.RESTARTING,
+        "Paused": state is ContainerState.PAUSED,
+        "Restarting": state is ContainerState.RESTARTING,
+        "Dead": state is ContainerState.DEAD,
+        "ExitCode": container.exit_code,
+        "StartedAt": format_time(container.started_at),
+        "FinishedAt": format_time(container.finished_at),
+    }
+    return shown if container.health is Health.NONE else {**shown, "Health": {"Status": container.health}}
+
+
+def _bindings(ports: tuple[Port, ...], node: Node | None) -> dict[str, list[dict[str, str]] | None]:
+    shown: dict[str, list[dict[str, str]] | None] = {}
+    for port in ports:
+        key = f"{port.private}/{port.protocol}"
+        known = shown.setdefault(key, None)
+        if port.public is not None:
+            ip = host_ip(port.ip, node) if node else port.ip
+            shown[key] = [*(known or ()), {"HostIp": ip, "HostPort": str(port.public)}]
+    return shown

@@ -1,0 +1,67 @@
+"""Queries and bodies as Docker's clients send them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from skep import RequestError
+
+__all__ = ["Filters", "decode_body", "filters", "flag", "integer", "json_answer"]
+
+T = TypeVar("T")
+Filters = Mapping[str, list[str]]
+"""A filter's name to the values that were asked for, in their order."""
+
+_FALSE = frozenset(("", "0", "no", "false", "none"))
+
+
+def flag(request: web.BaseRequest, name: str, *, default: bool = False) -> bool:
+    """A boolean of the query, as engines read it: false for nothing, 0, no, false, none."""
+    value = request.query.get(name)
+    return default if value is None else value.strip().lower() not in _FALSE
+
+
+def integer(request: web.BaseRequest, name: str) -> int | None:
+    """A whole number of the query; None where it is missing or empty. Raises RequestError (400) for anything else."""
+    text = request.query.get(name, "").strip()
+    if not text:
+        return None
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise RequestError(f"invalid value {text[:40]!r} for {name}: expected a whole number")
+    return int(text)
+
+
+def filters(request: web.BaseRequest, known: Collection[str]) -> dict[str, list[str]]:
+    """The query's `filters`, in either of their forms, `{"name": ["a"]}` and `{"name": {"a": true}}`.
+
+    Raises RequestError (400) where they are neither, or for a name that is not in `known`.
+    """
+    text = request.query.get("filters", "")
+    if not text:
+        return {}
+    try:
+        given = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool] | None])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RequestError(f'invalid filters: {error}; expected JSON such as {{"name": ["web"]}}') from None
+    for name in given:
+        if name not in known:
+            raise RequestError(f"invalid filter '{name[:80]}'")
+    return {name: list(values) for name, values in given.items() if values}
+
+
+async def decode_body(request: web.BaseRequest, type: type[T]) -> T:  # noqa: A002 - msgspec's word
+    """The request's body as JSON of that type. Raises RequestError (400) naming the place where it is not."""
+    try:
+        return msgspec.json.decode(await request.read(), type=type)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RequestError(f"invalid JSON in the request's body: {error}") from None
+
+
+def json_answer(value: Any, *, status: int = 200) -> web.Response:
+    """An answer of our own in JSON."""
+    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,146 @@
+"""The rows of `docker ps`, from what is known: no engine is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from skep import ClusterState, Container, Endpoint, Mount, Node, Port
+from skep_docker_api.lookups import links_of
+from skep_docker_api.status import status_text
+
+__all__ = ["Aliases", "Rows", "aliases", "endpoint", "host_ip", "mount"]
+
+Aliases = Mapping[tuple[str, str], list[str]]
+"""A node's and a container's name to the names by which others link to it, `user/alias`."""
+
+_EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
+_HOST_DOWN = b"Host Down"
+
+
+class Rows:
+    """Renders rows, and keeps the parts of each that stay as long as its container does: thousands are listed often."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Container, str, bytes]] = {}
+
+    def render(
+        self,
+        state: ClusterState,
+        containers: Iterable[Container],
+        now: float,
+        *,
+        with_nodes: bool,
+        sizes: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """The JSON list of these containers. `now`: seconds since the epoch. `sizes`: more fields of a row, by container id."""
+        known = aliases(state)
+        nodes = {each.name: each.node for each in state.nodes}
+        rows = []
+        for container in containers:
+            node = nodes[container.node]
+            names = msgspec.json.encode(_names(container, known, with_nodes))
+            status = status_text(container, now + node.clock_skew).encode() if node.is_healthy else _HOST_DOWN
+            more = sizes.get(container.id, b"") if sizes else b""
+            rows.append(b'%s%s,%s"Status":"%s"}' % (self._fixed(container, node), names, more, status))
+        if len(self._kept) > 2 * len(rows) + 10_000:
+            self._forget(state)
+        return b"[%s]" % b",".join(rows)
+
+    def _fixed(self, container: Container, node: Node) -> bytes:
+        """A row's beginning, up to the value of its names, which comes last of what is fixed."""
+        kept = self._kept.get(container.id)
+        if kept is not None and kept[0] is container and kept[1] == node.ip:
+            return kept[2]
+        text = msgspec.json.encode(_row(container, node))[:-1] + b',"Names":'
+        self._kept[container.id] = container, node.ip, text
+        return text
+
+    def _forget(self, state: ClusterState) -> None:
+        there = {each.id for each in state.containers()}
+        self._kept = {id_: kept for id_, kept in self._kept.items() if id_ in there}
+
+
+def aliases(state: ClusterState) -> Aliases:
+    """All containers' names by link."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for container in state.containers():
+        if container.links and container.id:
+            for target, alias in links_of(container):
+                found.setdefault((container.node, target), []).append(f"{container.name}/{alias}")
+    return found
+
+
+def _names(container: Container, known: Aliases, with_nodes: bool) -> list[str]:
+    start = f"/{container.node}/" if with_nodes else "/"
+    linked = known.get((container.node, container.name), ())
+    return [start + container.name, *(start + name for name in linked)]
+
+
+def _row(container: Container, node: Node) -> dict[str, Any]:
+    return {
+        "Id": container.id,
+        "Image": container.image,
+        "ImageID": container.image_id,
+        "Command": container.command,
+        "Created": int(container.created),
+        "Ports": ports(container, node),
+        "Labels": container.labels,
+        "State": container.state,
+        "HostConfig": {"NetworkMode": container.network_mode or "default"},
+        "NetworkSettings": {"Networks": {end.network: endpoint(end) for end in container.networks}},
+        "Mounts": [mount(each) for each in container.mounts],
+    }
+
+
+def host_ip(ip: str, node: Node) -> str:
+    """The host's side of a published port: every address of the node is the one where others reach it."""
+    return node.ip if node.ip and ip in _EVERYWHERE else ip
+
+
+def ports(container: Container, node: Node) -> list[dict[str, Any]]:
+    """`Ports` of a row."""
+    return list(_ports(container.ports, lambda ip: host_ip(ip, node)).values())
+
+
+def _ports(found: Iterable[Port], reached: Callable[[str], str]) -> dict[Port, dict[str, Any]]:
+    # by the port as it is shown: 0.0.0.0 and :: become one
+    shown: dict[Port, dict[str, Any]] = {}
+    for port in found:
+        if port.public is None:
+            shown[port] = {"PrivatePort": port.private, "Type": port.protocol}
+            continue
+        ip = reached(port.ip)
+        key = Port(port.private, port.protocol, port.public, ip)
+        shown[key] = {"IP": ip, "PrivatePort": port.private, "PublicPort": port.public, "Type": port.protocol}
+    return shown
+
+
+def endpoint(end: Endpoint) -> dict[str, Any]:
+    """A container's end of a network, as rows and inspections have it."""
+    return {
+        "IPAMConfig": None,
+        "Links": None,
+        "Aliases": None,
+        "NetworkID": end.network_id,
+        "EndpointID": end.endpoint_id,
+        "Gateway": end.gateway,
+        "IPAddress": end.ip,
+        "IPPrefixLen": end.prefix_len,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": end.ipv6,
+        "GlobalIPv6PrefixLen": 0,
+        "MacAddress": end.mac_address,
+        "DriverOpts": None,
+    }
+
+
+def mount(each: Mount) -> dict[str, Any]:
+    """A mount, as rows and inspections have it."""
+    shown: dict[str, Any] = {"Type": each.type, "Name": each.name} if each.name else {"Type": each.type}
+    shown |= {"Source": each.source, "Destination": each.destination}
+    if each.driver:
+        shown["Driver"] = each.driver
+    return shown | {"Mode": each.mode, "RW": each.rw, "Propagation": each.propagation}
