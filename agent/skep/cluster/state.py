@@ -6,6 +6,9 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from skep.cluster import lookup
+from skep.cluster.containers import ContainerIndex
+from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
@@ -16,10 +19,10 @@ class NodeState:
     """One node and everything known on it. Read it; changes go through `ClusterState`.
 
     `containers` is by key: a container's id, or the key of a placement under way, whose container is `pending`.
-    `memory_used` (bytes) and `cpus_used` are what its containers of any state reserve.
+    `memory_used` is what its containers of any state reserve, in bytes.
     """
 
-    __slots__ = ("containers", "cpus_used", "images", "memory_used", "networks", "node", "ordinal", "volumes")
+    __slots__ = ("containers", "images", "memory_used", "nano_cpus_used", "networks", "node", "ordinal", "volumes")
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -29,12 +32,17 @@ class NodeState:
         self.networks: Sequence[Network] = ()
         self.volumes: Sequence[Volume] = ()
         self.memory_used = 0
-        self.cpus_used = 0.0
+        self.nano_cpus_used = 0
 
     @property
     def name(self) -> str:
         """The node's name."""
         return self.node.name
+
+    @property
+    def cpus_used(self) -> float:
+        """How many CPUs its containers of any state reserve."""
+        return self.nano_cpus_used / 1e9
 
     def __repr__(self) -> str:
         return f"<NodeState {self.name} {self.node.status}, {len(self.containers)} containers>"
@@ -50,9 +58,8 @@ class ClusterState:
         self.version = 0
         self._by_name: dict[str, NodeState] = {}
         self._order: list[NodeState] = []
-        self._names: dict[str, list[Container]] = {}
-        self._labels: dict[str, dict[str, int]] | None = None
-        self._healthy: int | None = None
+        self._containers = ContainerIndex()
+        self._masks = Masks(self._order)
 
     # -- nodes
 
@@ -68,29 +75,34 @@ class ClusterState:
     def put_node(self, node: Node) -> NodeState:
         """Add a node, or replace what is known of the node itself; its containers, images and so on stay."""
         self.version += 1
-        self._labels = self._healthy = None
-        known = self._by_name.get(node.name)
-        if known is not None:
-            known.node = node
-            return known
-        state = self._by_name[node.name] = NodeState(node)
-        insort(self._order, state, key=lambda each: natural_key(each.name))
-        self._number()
+        state = self._by_name.get(node.name)
+        if state is None:
+            state = self._by_name[node.name] = NodeState(node)
+            insort(self._order, state, key=lambda each: natural_key(each.name))
+            self._number()
+            return state
+        old, state.node = state.node, node
+        if old.is_healthy is not node.is_healthy:
+            self._masks.health_changed(state)
+        if old.labels != node.labels:
+            self._masks.labels_changed()
+        if old.cpus != node.cpus:
+            state.nano_cpus_used = sum(_nano_cpus(container, node) for container in state.containers.values())
         return state
 
     def remove_node(self, name: str) -> None:
         """Forget a node with everything on it. Raises KeyError."""
         state = self._by_name.pop(name)
         self.version += 1
-        self._labels = self._healthy = None
-        for key in list(state.containers):
-            self._take_out(state, key)
+        for container in state.containers.values():
+            self._containers.remove(container)
         self._order.remove(state)
         self._number()
 
     def _number(self) -> None:
         for ordinal, state in enumerate(self._order):
             state.ordinal = ordinal
+        self._masks.forget()
 
     # -- what is on a node
 
@@ -98,45 +110,54 @@ class ClusterState:
         """Add or replace a container on its node (`container.node`). `key`: for one that has no id yet. Raises KeyError."""
         state = self._by_name[container.node]
         self.version += 1
+        before = len(state.containers)
         key = key or container.id
         self._take_out(state, key)
         state.containers[key] = container
-        self._names.setdefault(container.name, []).append(container)
+        self._containers.add(container)
         state.memory_used += container.memory
-        state.cpus_used += container.cpus_on(state.node)
+        state.nano_cpus_used += _nano_cpus(container, state.node)
+        self._count(state, before)
 
     def remove_container(self, node: str, key: str) -> Container | None:
         """Forget a container, and return it; None if it was not known."""
         state = self._by_name.get(node)
         if state is None:
             return None
-        self.version += 1
-        return self._take_out(state, key)
+        before = len(state.containers)
+        container = self._take_out(state, key)
+        if container is not None:
+            self.version += 1
+            self._count(state, before)
+        return container
 
     def _take_out(self, state: NodeState, key: str) -> Container | None:
         container = state.containers.pop(key, None)
         if container is None:
             return None
-        named = self._names[container.name]
-        named.remove(container)
-        if not named:
-            del self._names[container.name]
+        self._containers.remove(container)
         state.memory_used -= container.memory
-        state.cpus_used -= container.cpus_on(state.node)
+        state.nano_cpus_used -= _nano_cpus(container, state.node)
         return container
 
+    def _count(self, state: NodeState, before: int) -> None:
+        if before != len(state.containers):
+            self._masks.count_changed(state, before)
+
     def put_images(self, node: str, images: Sequence[Image]) -> None:
-        """Replace a node's images."""
-        self._by_name[node].images = images
+        """Replace a node's images. Raises KeyError."""
+        state = self._by_name[node]
+        before, state.images = state.images, images
         self.version += 1
+        self._masks.images_changed(state, before)
 
     def put_networks(self, node: str, networks: Sequence[Network]) -> None:
-        """Replace a node's networks."""
+        """Replace a node's networks. Raises KeyError."""
         self._by_name[node].networks = networks
         self.version += 1
 
     def put_volumes(self, node: str, volumes: Sequence[Volume]) -> None:
-        """Replace a node's volumes."""
+        """Replace a node's volumes. Raises KeyError."""
         self._by_name[node].volumes = volumes
         self.version += 1
 
@@ -149,7 +170,38 @@ class ClusterState:
 
     def named(self, name: str) -> Sequence[Container]:
         """The containers of exactly that name, on any node, those under way too."""
-        return self._names.get(name, ())
+        return self._containers.named(name)
+
+    def with_id(self, prefix: str) -> Iterator[Container]:
+        """The containers whose id, or whose label `com.docker.swarm.id`, begins so; one may come twice."""
+        return self._containers.with_id(prefix)
+
+    def find_container(self, reference: str) -> Container:
+        """The container of that id, name or beginning of an id; see `skep.cluster.lookup`.
+
+        Raises NotFoundError; ConflictError naming the candidates where several fit.
+        """
+        return lookup.find_container(self, reference)
+
+    def find_images(self, reference: str) -> list[tuple[NodeState, Image]]:
+        """All nodes with an image of that id, beginning of an id, tag or digest. Raises NotFoundError."""
+        return lookup.find_images(self, reference)
+
+    def find_image(self, reference: str) -> tuple[NodeState, Image]:
+        """The first of `find_images`, healthy nodes before others. Raises NotFoundError."""
+        return lookup.find_image(self, reference)
+
+    def find_network(self, reference: str) -> tuple[NodeState, Network]:
+        """The network of that id, name, `node/name` or beginning of an id. Raises NotFoundError, ConflictError."""
+        return lookup.find_network(self, reference)
+
+    def find_volumes(self, reference: str) -> list[tuple[NodeState, Volume]]:
+        """All nodes with a volume of that name or `node/name`. Raises NotFoundError."""
+        return lookup.find_volumes(self, reference)
+
+    def find_volume(self, reference: str) -> tuple[NodeState, Volume]:
+        """The one volume of that name or `node/name`. Raises NotFoundError, ConflictError."""
+        return lookup.find_volume(self, reference)
 
     # -- what placement needs: sets of nodes
 
@@ -162,51 +214,27 @@ class ClusterState:
 
     def all_nodes(self) -> NodeSet:
         """Every node."""
-        return NodeSet((1 << len(self._order)) - 1, self._order)
+        return NodeSet(self._masks.all, self._order)
 
     def healthy_nodes(self) -> NodeSet:
         """Those whose state is known now."""
-        if self._healthy is None:
-            self._healthy = self.node_set(s for s in self._order if s.node.is_healthy).mask
-        return NodeSet(self._healthy, self._order)
+        return NodeSet(self._masks.healthy(), self._order)
 
     def with_label(self, key: str, test: Callable[[str], bool]) -> NodeSet:
         """The nodes whose label `key` passes; a node without it counts as "". `test` is called once per distinct value."""
-        values = self._label_index().get(key, {})
-        mask, without = 0, (1 << len(self._order)) - 1
-        for value, nodes in values.items():
-            without &= ~nodes
-            if test(value):
-                mask |= nodes
-        if without and test(""):
-            mask |= without
-        return NodeSet(mask, self._order)
-
-    def _label_index(self) -> dict[str, dict[str, int]]:
-        if self._labels is None:
-            self._labels = {}
-            for state in self._order:
-                for key, value in state.node.labels.items():
-                    values = self._labels.setdefault(key, {})
-                    values[value] = values.get(value, 0) | 1 << state.ordinal
-        return self._labels
+        return NodeSet(self._masks.with_label(key, test), self._order)
 
     def with_container(self, test: Callable[[Container], bool]) -> NodeSet:
         """The nodes that hold a container that passes, those under way included."""
         return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
 
     def with_image(self, test: Callable[[Image], bool]) -> NodeSet:
-        """The nodes that hold an image that passes."""
-        return self.node_set(s for s in self._order if any(test(image) for image in s.images))
+        """The nodes that hold an image that passes. `test` is called once per image, however many nodes have it."""
+        return NodeSet(self._masks.with_image(test), self._order)
 
     def by_container_count(self) -> Iterator[tuple[int, NodeSet]]:
         """All nodes, grouped by their number of containers (any state, those under way too), fewest first."""
-        groups: dict[int, int] = {}
-        for state in self._order:
-            count = len(state.containers)
-            groups[count] = groups.get(count, 0) | 1 << state.ordinal
-        for count in sorted(groups):
-            yield count, NodeSet(groups[count], self._order)
+        return ((count, NodeSet(mask, self._order)) for count, mask in self._masks.counts())
 
     # -- placements under way
 
@@ -217,3 +245,8 @@ class ClusterState:
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""
         self.remove_container(node, key)
+
+
+def _nano_cpus(container: Container, node: Node) -> int:
+    # in whole numbers: what is added is exactly what is taken away later
+    return round(container.cpus_on(node) * 1e9)
