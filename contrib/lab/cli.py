@@ -12,7 +12,7 @@ from contrib.lab import packages
 from contrib.lab.article import ARTICLE
 from contrib.lab.errors import LabError
 from contrib.lab.images import NAMES
-from contrib.lab.sync import SyncHost, SyncLab
+from contrib.lab.sync import GOING, SyncHost, SyncLab
 
 _Command = Callable[[SyncLab, argparse.Namespace], int | None]
 _FAULTS: dict[str, tuple[Callable[[SyncHost], None], str]] = {
@@ -134,7 +134,7 @@ def _down(lab: SyncLab, options: argparse.Namespace) -> None:
     lab.down()
     if options.all and lab.directory.parent.exists():
         for directory in sorted(lab.directory.parent.iterdir()):
-            SyncLab(directory.name).down()
+            SyncLab(directory.name.removesuffix(GOING)).down()
 
 
 def _missing(_: SyncLab, options: argparse.Namespace) -> int:

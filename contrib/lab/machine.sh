@@ -19,7 +19,9 @@ mount -n -t proc proc /proc
 
 # A /run of its own: pid files, containerd's sockets and locks of several engines never meet, and
 # /var/run/docker.sock is this machine's engine. The lab's directory stays visible when it lies below.
-mkdir -p "$dir/run" "$dir/etc" /etc/docker
+# Not -p for ours: when `lab down` was here just now, the directory is gone, and stays so.
+[ -d "$dir/etc" ] || mkdir "$dir/run" "$dir/etc"
+mkdir -p /etc/docker
 mount -n -t tmpfs -o mode=755 tmpfs "$dir/run"
 case $lab in
 /run/*)

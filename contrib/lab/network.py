@@ -59,9 +59,22 @@ def connect(switch: Machine, alias: str) -> Plan:
     raise LabError("no subnet is free from 10.200.0.0/16 to 10.249.0.0/16; name one in SKEP_LAB_SUBNET")
 
 
-def gone(alias: str) -> bool:
-    """Whether this host's cable is no more: the kernel removes it some time after the switch."""
-    return all(device.get("ifalias") != alias for device in json.loads(run("ip", "-j", "link")))
+def uplink(switch: Machine) -> int | None:
+    """The number of this host's end of the cable to the switch; None when there is none, or no switch."""
+    try:
+        found = json.loads(run("nsenter", f"--target={switch.pid}", "--net", "ip", "-j", "link", "show", "uplink"))
+    except LabError:
+        return None
+    return int(found[0]["link_index"])
+
+
+def gone(alias: str, number: int | None) -> bool:
+    """Whether this host's cable, known by its alias or number, is no more: the kernel removes it some time after the switch.
+
+    A lab that was given up half-way has no alias yet, and one whose switch died has no number.
+    """
+    links = json.loads(run("ip", "-j", "link"))
+    return all(device.get("ifalias") != alias and device["ifindex"] != number for device in links)
 
 
 def _laid(device: str, switch: Machine) -> bool:

@@ -31,7 +31,6 @@ IMAGES = {
 }
 """Programs that the images are made of, and their Debian packages."""
 
-_ARCHIVE = "http://deb.debian.org/debian"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ENGINE_PACKAGES = ("docker.io", "containerd")
 """Not runc: that of a later release wants a later C library. This system's serves every generation."""
@@ -93,7 +92,7 @@ def fetch_engine(release: str, directory: Path) -> None:
     shutil.rmtree(apt, ignore_errors=True)
     for folder in ("lists/partial", "archives/partial", "sources", "debs"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
-    (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_ARCHIVE} {release} main\n")
+    (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_archive()} {release} main\n")
     options = {
         "Dir::Etc::SourceList": apt / "sources.list",
         "Dir::Etc::SourceParts": apt / "sources",
@@ -109,3 +108,17 @@ def fetch_engine(release: str, directory: Path) -> None:
         run("dpkg", "-x", str(package), str(directory))
     shutil.rmtree(apt)
     run(str(directory / "usr/sbin/dockerd"), "--version")
+
+
+def _archive() -> str:
+    """The URI from which this system takes its own Debian release; raises LabError when it names none."""
+    system = Path("/etc/os-release").read_text()
+    codename = next(iter(re.findall(r"^VERSION_CODENAME=\"?(\w+)", system, re.MULTILINE)), "")
+    sources = ("apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
+    for line in run(*sources).splitlines():
+        release, component, uri = line.split(maxsplit=2)
+        if (release, component) == (codename, "main"):
+            return uri
+    raise LabError(
+        f"no source of Debian's {codename or 'release'} main in /etc/apt/sources.list*: where to fetch from?"
+    )

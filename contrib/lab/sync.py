@@ -19,6 +19,8 @@ from contrib.lab.state import State
 
 _PROGRAMS = ".programs"
 """Below a lab's directory: programs that its engines prefer to the system's."""
+GOING = ".going"
+"""What a lab's directory is called in the end, while what is in it is removed."""
 
 
 class SyncHost:
@@ -195,23 +197,31 @@ class SyncLab:
 
     def down(self) -> None:
         """End everything and remove everything. Safe to repeat, and after a crash at any point."""
-        if not self.directory.exists():
-            return
-        machines = [Machine(path.name, path) for path in self.directory.iterdir() if path.is_dir()]
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(Machine.off, machines))
-        with contextlib.suppress(LabError):  # Given up before it made anything.
-            self._state = State.load(self.directory)
-        if self._state:
-            mark = self._state.data.name
-            wait_until(lambda: network.gone(mark), 10, f"removing the network of the lab {self.name}")
-            cgroups.remove(mark)
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(self._state.data)
-        shutil.rmtree(self.directory)
+        going = self.directory.with_suffix(GOING)
+        if going.exists():  # A `down` that was killed.
+            self._remove(going, None)
+        if self.directory.exists():
+            cable = network.uplink(self.switch)
+            _power_off(self.directory)
+            # A machine that an `up` started just before it was killed finds no place for its record now, and ends.
+            self.directory.rename(going)
+            self._remove(going, cable)
         with contextlib.suppress(OSError):  # Other labs are there.
             self.directory.parent.rmdir()
         self._state = None
+
+    def _remove(self, directory: Path, cable: int | None) -> None:
+        _power_off(directory)
+        try:
+            data = State.load(directory).data
+        except LabError:  # Given up before it made anything.
+            data = None
+        if data:
+            wait_until(lambda: network.gone(data.name, cable), 10, f"removing the network of the lab {self.name}")
+            cgroups.remove(data.name)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(data)
+        shutil.rmtree(directory)
 
     def each(self, action: Callable[[SyncHost], object], names: Collection[str] | None = None) -> None:
         """Do something to the hosts named, or all, in parallel; raises the first error when all are done."""
@@ -258,3 +268,10 @@ class SyncLab:
             host.machine.on()
             network.plug(self.switch, host.machine, self.plan, host.number)
         host.start()
+
+
+def _power_off(directory: Path) -> None:
+    """Pull the plug of every machine of the lab in `directory`."""
+    machines = [Machine(path.name, path) for path in directory.iterdir() if path.is_dir()]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(Machine.off, machines))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,17 +22,19 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncLab]:
-    """A lab that keeps everything below the test's own directory, so that any left-over is this test's."""
+    """A lab that keeps everything below the test's own directory, in its own subnet: any left-over is this test's."""
     require_engines()
+    number = secrets.choice([number for number in range(100, 200) if f"skep{number}" not in devices()])
+    monkeypatch.setenv("SKEP_LAB_SUBNET", f"10.{number}.0.0/16")
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("SKEP_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    lab = SyncLab("gone")
+    lab = SyncLab(f"gone-{secrets.token_hex(4)}")
     yield lab
     lab.down()
 
 
-def left_overs(tmp_path: Path, devices: set[str]) -> dict[str, list[str]]:
+def left_overs(lab: SyncLab, tmp_path: Path) -> dict[str, list[str]]:
     """What there is of a lab below `tmp_path`, as the kernel sees it; empty lists when nothing is."""
     mark = str(tmp_path).encode()
     processes = []
@@ -43,18 +46,20 @@ def left_overs(tmp_path: Path, devices: set[str]) -> dict[str, list[str]]:
                 continue
             if mark in words:
                 processes.append(entry.name)
+    device = f"skep{os.environ['SKEP_LAB_SUBNET'].split('.')[1]}"
     return {
         "processes": processes,
-        "devices": sorted(links() - devices),
+        "devices": [name for name in devices() if name == device],
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line],
-        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob("**/skep-lab-gone-*")],
+        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/skep-lab-{lab.name}-*")],
         "files": [str(path) for path in tmp_path.rglob("*") if path != tmp_path / "data"],
     }
 
 
-def links() -> set[str]:
+def devices() -> set[str]:
+    """The names of this host's network devices."""
     listing = subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout
-    return {f"{link['ifindex']} {link['ifname']}" for link in json.loads(listing) if "skep" in link["ifname"]}
+    return {link["ifname"] for link in json.loads(listing)}
 
 
 NOTHING: dict[str, list[str]] = {
@@ -67,27 +72,25 @@ NOTHING: dict[str, list[str]] = {
 
 
 def test_down_removes_everything_twice(lab: SyncLab, tmp_path: Path) -> None:
-    devices = links()
     lab.up(["one", "two"], images=["busybox"])
     for host in lab.hosts.values():
         host.docker("run", "-d", "-p", "80:80", "-v", "/data", "busybox", "sleep", "1000")
     lab["two"].kill()
-    found = left_overs(tmp_path, devices)
+    found = left_overs(lab, tmp_path)
     assert all(found[kind] for kind in found if kind != "mounts"), found
     started = time.monotonic()
     lab.down()
-    assert time.monotonic() - started < 5
-    assert left_overs(tmp_path, devices) == NOTHING
+    assert time.monotonic() - started < 10
+    assert left_overs(lab, tmp_path) == NOTHING
     lab.down()
     with pytest.raises(LabError, match=r"there is no lab in .*; `lab up` makes one"):
-        SyncLab("gone").state  # noqa: B018
+        SyncLab(lab.name).state  # noqa: B018
 
 
 @pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8, 1.5, 2.5])
 def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) -> None:
-    devices = links()
     up = subprocess.Popen(
-        [sys.executable, "-m", "contrib.lab", "--lab", "gone", "up", "one", "two", "--image", "redis"],
+        [sys.executable, "-m", "contrib.lab", "--lab", lab.name, "up", "one", "two", "--image", "redis"],
         cwd=ROOT,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
@@ -97,8 +100,8 @@ def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) 
     except subprocess.TimeoutExpired:
         os.killpg(up.pid, signal.SIGKILL)
         up.wait()
-    SyncLab("gone").down()
-    assert left_overs(tmp_path, devices) == NOTHING
+    SyncLab(lab.name).down()
+    assert left_overs(lab, tmp_path) == NOTHING
 
 
 @pytest.mark.parametrize("made", ["lab.json", "one/machine", "one/docker.sock"])
@@ -107,7 +110,6 @@ async def test_cancelled_start_leaves_nothing(lab: SyncLab, tmp_path: Path, made
         async with Lab(["one"], name=lab.name):
             raise AssertionError("it was to be cancelled")
 
-    devices = links()
     task = asyncio.create_task(start())
     async with asyncio.timeout(20):
         while not (lab.directory / made).exists():
@@ -115,22 +117,20 @@ async def test_cancelled_start_leaves_nothing(lab: SyncLab, tmp_path: Path, made
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left_overs(tmp_path, devices) == NOTHING
+    assert left_overs(lab, tmp_path) == NOTHING
 
 
 def test_down_after_hosts_lost_their_power(lab: SyncLab, tmp_path: Path) -> None:
-    devices = links()
     lab.up(["one"])
     for machine in (lab["one"].machine, lab.switch):
         os.kill(machine.pid, signal.SIGKILL)
         machine.off()
     assert lab["one"].engine.state == "off"
     lab.down()
-    assert left_overs(tmp_path, devices) == NOTHING
+    assert left_overs(lab, tmp_path) == NOTHING
 
 
 def test_engine_that_does_not_start_shows_its_log(lab: SyncLab, tmp_path: Path) -> None:
-    devices = links()
     dockerd = tmp_path / "broken" / "usr/sbin/dockerd"
     dockerd.parent.mkdir(parents=True)
     dockerd.write_text("#!/bin/sh\necho 'the flux capacitor is empty' >&2\nexit 1\n")
@@ -141,7 +141,7 @@ def test_engine_that_does_not_start_shows_its_log(lab: SyncLab, tmp_path: Path) 
     for folder in (dockerd.parent, dockerd.parent.parent, tmp_path / "broken"):
         folder.rmdir()
     lab.down()
-    assert left_overs(tmp_path, devices) == NOTHING
+    assert left_overs(lab, tmp_path) == NOTHING
 
 
 def test_engine_of_another_directory_serves_its_host_only(lab: SyncLab, tmp_path: Path) -> None:

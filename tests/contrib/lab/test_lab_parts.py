@@ -69,3 +69,18 @@ def test_a_command_that_fails_says_why() -> None:
         run("no-such-program")
     with pytest.raises(LabError, match=r"still running after 0.1 s: sleep 9"):
         run("sleep", "9", seconds=0.1)
+
+
+def test_another_release_comes_from_where_this_one_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = next(line for line in Path("/etc/os-release").read_text().splitlines() if "CODENAME" in line)
+    codename = release.partition("=")[2]
+    apt = tmp_path / "apt-get"
+    apt.write_text(
+        f"#!/bin/sh\necho {codename}-security main http://x.example/s/\necho {codename} main http://x.example/d/\n"
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert packages._archive() == "http://x.example/d/"
+    apt.write_text(f"#!/bin/sh\necho {codename} contrib http://x.example/d/\n")
+    with pytest.raises(LabError, match=f"no source of Debian's {codename} main"):
+        packages._archive()
