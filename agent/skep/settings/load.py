@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from skep.errors import SettingsError
+from skep.settings.check import Check
+from skep.settings.layers import choose_plugins, environment, lines, overlay, read, split_flag
 from skep.settings.model import PluginSettings, PluginTable, Settings
 
-__all__ = ["load_settings", "parse_plugin_settings", "parse_settings"]
+__all__ = ["OWNED", "load_settings", "parse_plugin_settings", "parse_settings"]
 
-T = TypeVar("T", bound=msgspec.Struct)
-_OWNED = {field.name for field in msgspec.structs.fields(PluginTable)} - {"own"}
-
-
-def load_settings(path: Path) -> Settings:
-    """Read a settings file. Raises SettingsError naming file, key and what would be right."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
-    return parse_settings(data, source=str(path))
+OWNED = frozenset(field.name for field in msgspec.structs.fields(PluginTable)) - {"own"}
+"""The keys of a plugin's table that the core owns."""
 
 
-def parse_settings(data: Mapping[str, Any], *, source: str = "settings") -> Settings:
-    """Check settings that are already data (as of tomllib). Raises SettingsError naming the key and what would be right."""
+def load_settings(
+    path: Path | None = None, *, environ: Mapping[str, str] | None = None, flags: Iterable[str] = ()
+) -> Settings:
+    """Read settings: a TOML file (None: no file), over it the environment, over that flags (`cluster.heartbeat=5s`).
+
+    environ: variables such as `SKEP_CLUSTER__HEARTBEAT=5s`; None is this process's. `SKEP_PLUGINS=a,b` lets exactly these
+    plugins run, whatever the file says. Raises SettingsError naming where, which key, and what would be right.
+    """
+    data, text = read(path) if path is not None else ({}, "")
+    source = str(path) if path is not None else "settings"
+    origins = {key: f"{source}, line {number}" for key, number in lines(text).items()}
+    return parse_settings(
+        data, source=source, environ=os.environ if environ is None else environ, flags=flags, origins=origins
+    )
+
+
+def parse_settings(
+    data: Mapping[str, Any],
+    *,
+    source: str = "settings",
+    environ: Mapping[str, str] | None = None,
+    flags: Iterable[str] = (),
+    origins: Mapping[str, str] | None = None,
+) -> Settings:
+    """Check settings that are already data (as of tomllib). Raises SettingsError naming the key and what would be right.
+
+    source: names the data in messages. environ, flags: as of `load_settings`, here nothing unless given. origins: of a dotted key where
+    it was said.
+    """
+    where = dict(origins or {})
+    data = _lay_over(data, environment(environ or {}), where)
+    if (named := (environ or {}).get("SKEP_PLUGINS")) is not None:
+        data = choose_plugins(data, named.split(","))
+        where |= {f"plugins.{name.strip()}.enabled": "SKEP_PLUGINS" for name in named.split(",")}
+    data = _lay_over(data, ((*split_flag(flag), f"--set {flag.partition('=')[0]}") for flag in flags), where)
+    return _parse(data, source, where)
+
+
+def _lay_over(
+    data: Mapping[str, Any], layers: Iterable[tuple[str, str, str]], where: dict[str, str]
+) -> Mapping[str, Any]:
+    for key, value, origin in layers:
+        try:
+            data = overlay(data, key, value)
+        except SettingsError as error:
+            raise SettingsError(f"{origin}: {error}") from None
+        where[key] = origin
+    return data
+
+
+def _parse(data: Mapping[str, Any], source: str, origins: Mapping[str, str]) -> Settings:
+    check = Check(source, origins)
     plugins = data.get("plugins", {})
     if not isinstance(plugins, Mapping):
-        raise SettingsError(f"{source}: plugins: expected tables, [plugins.NAME]")
-    tables = {name: _plugin_table(name, table, source) for name, table in plugins.items()}
+        check.fail("plugins", "expected tables, [plugins.NAME]")
+    tables = {name: _plugin_table(name, table, check) for name, table in plugins.items()}
     rest = {key: value for key, value in data.items() if key != "plugins"}
-    return msgspec.structs.replace(_convert(rest, Settings, source, ""), plugins=tables, source=source)
+    settings = check.table(rest, Settings, hidden={"plugins", "source", "origins"}, also={"plugins"})
+    return msgspec.structs.replace(settings, plugins=tables, source=source, origins=origins)
 
 
-def parse_plugin_settings(kind: type[PluginSettings], table: PluginTable, name: str, source: str) -> PluginSettings:
-    """Check a plugin's own settings against its class. Raises SettingsError as `load_settings`."""
-    return _convert(table.own, kind, source, f"plugins.{name}.")
-
-
-def _plugin_table(name: str, table: object, source: str) -> PluginTable:
+def _plugin_table(name: str, table: object, check: Check) -> PluginTable:
     if not isinstance(table, Mapping):
-        raise SettingsError(f"{source}: plugins.{name}: expected a table, [plugins.{name}]")
-    owned = {key: value for key, value in table.items() if key in _OWNED}
-    own = {key: value for key, value in table.items() if key not in _OWNED}
-    return msgspec.structs.replace(_convert(owned, PluginTable, source, f"plugins.{name}."), own=own)
+        check.fail(f"plugins.{name}", f"expected a table, [plugins.{name}]")
+    owned = {key: value for key, value in table.items() if key in OWNED}
+    own = {key: value for key, value in table.items() if key not in OWNED}
+    return msgspec.structs.replace(check.table(owned, PluginTable, f"plugins.{name}", hidden={"own"}), own=own)
 
 
-def _convert(data: Mapping[str, Any], kind: type[T], source: str, prefix: str) -> T:
-    known = [field.encode_name for field in msgspec.structs.fields(kind)]
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
-            raise SettingsError(f"{source}: unknown key {prefix}{key}: {hint}")
-    try:
-        return msgspec.convert(data, kind, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {prefix.rstrip('.')}: {error}") from None
+def parse_plugin_settings(
+    kind: type[PluginSettings], table: PluginTable, name: str, source: str, origins: Mapping[str, str] | None = None
+) -> PluginSettings:
+    """Check a plugin's own settings against its class. Raises SettingsError as `load_settings`."""
+    if taken := OWNED.intersection(field.encode_name for field in msgspec.structs.fields(kind)):
+        raise SettingsError(f"plugin {name}: its settings cannot have {', '.join(sorted(taken))}: skep owns these keys")
+    return Check(source, origins or {}).table(table.own, kind, f"plugins.{name}", also=OWNED)

@@ -1,4 +1,4 @@
-"""The settings as types. Each attribute says its unit, its default and what an empty value means."""
+"""The settings as types. The text below each attribute says its unit and what an empty value means; `skep config` shows it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["ClusterSettings", "HttpSettings", "LogSettings", "PluginSettings", "PluginTable", "Settings", "TlsSettings"]
+from skep.settings.values import SECONDS
 
-Seconds = Annotated[float, Meta(gt=0)]
+__all__ = [
+    "ClusterSettings",
+    "HttpSettings",
+    "LogSettings",
+    "PluginSettings",
+    "PluginTable",
+    "Seconds",
+    "Settings",
+    "TlsSettings",
+]
+
+Seconds = Annotated[float, SECONDS]
+"""The type of a duration in settings: seconds, more than 0; texts such as "10s" or "1m" are taken too."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +42,9 @@ class TlsSettings(_Table, frozen=True, kw_only=True):
     ca: str = ""
     """Authorities that the other side's certificate must come from; "" is the system's (for engines) or none (for listeners)."""
     cert: str = ""
+    """The certificate to show; "" is none."""
     key: str = ""
+    """The private key of that certificate."""
     verify: bool = True
     """Whether an engine's certificate is checked."""
 
@@ -41,12 +55,13 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     engines: tuple[str, ...] = ()
     """Addresses of engines: `unix:///var/run/docker.sock`, `tcp://host:2375`."""
     discovery: str = ""
-    """Where more of them are found: `nodes://…`, `file:///…`, `token://…`; plugins bring these."""
+    """Where more of them are found: `nodes://…`, `file:///…`, `token://…`; plugins bring these. "" is nowhere."""
     discovery_options: Mapping[str, str] = {}
+    """Options of that discovery, by name."""
     heartbeat: Seconds = 60.0
     """How often discovery is asked."""
     tls: TlsSettings | None = None
-    """For engines over tcp; None is without TLS."""
+    """For engines over tcp; without it, they are spoken to in plain text."""
     connect_timeout: Seconds = 2.0
     """Until a connection to an engine stands."""
     call_timeout: Seconds = 30.0
@@ -57,7 +72,7 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     """How long it may take to say so; a node is unhealthy after that."""
     resync_interval: Seconds = 30.0
     """How often an engine's containers are listed although nothing was heard, to find lost events."""
-    overcommit: float = 0.05
+    overcommit: Annotated[float, Meta(gt=-1)] = 0.05
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
 
 
@@ -67,39 +82,54 @@ class HttpSettings(_Table, frozen=True, kw_only=True):
     listen: tuple[str, ...] = ()
     """`unix:///run/skep.sock`, `tcp://127.0.0.1:7070`; empty is no server."""
     tls: TlsSettings | None = None
+    """For its tcp addresses: `cert` and `key` to show, `ca` that clients' certificates must come from."""
     allow_insecure: bool = False
     """Serve plain tcp to other machines too."""
+    hosts: tuple[str, ...] = ()
+    """Names besides this machine's own that clients may call it by; others are refused, as a page in a browser could have made them up."""
 
 
 class LogSettings(_Table, frozen=True, kw_only=True):
     """What `skep run` writes to stderr; an embedding program configures logging itself."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is written."""
     format: Literal["text", "json"] = "text"
+    """Lines to read, or one JSON object a line."""
 
 
 class PluginTable(_Table, frozen=True, kw_only=True):
     """The options of a `[plugins.NAME]` table that the core owns; all others are the plugin's own, in `own`."""
 
     enabled: bool = True
+    """Whether it runs; a plugin without a table does not."""
     path: str = ""
     """A file with the plugin, for one that is not installed; relative to the settings file."""
     startup_error: Literal["error", "retry", "ignore"] = "error"
-    """When it cannot start: the agent does not start either; it is tried again; the agent goes on without it."""
+    """When it cannot start: the agent does not start either; it is tried again, and requests that it must allow are refused until
+    then; the agent goes on without it. A plugin that cannot be imported, or whose settings are wrong, is not tried again."""
     timeout: Seconds = 10.0
     """How long one of its hooks may take, and its start and its stop."""
     log_level: Literal["", "debug", "info", "warning", "error"] = ""
+    """The least level of its own log that is written; "" is that of all."""
     weight: float = 1.0
     """How much its scores count beside those of other strategies."""
     own: Mapping[str, Any] = {}
+    """What the plugin's own class checks."""
 
 
 class Settings(_Table, frozen=True, kw_only=True):
     """Everything that an agent is told. Plugins run in the order in which `plugins` names them."""
 
     cluster: ClusterSettings = ClusterSettings()
+    """The engines."""
     http: HttpSettings = HttpSettings()
+    """The agent's own HTTP server."""
     log: LogSettings = LogSettings()
+    """What is logged."""
     plugins: Mapping[str, PluginTable] = msgspec.field(default_factory=dict)
+    """The plugins, by name."""
     source: str = ""
     """The file that they came from, for messages."""
+    origins: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Of dotted keys, where they were said: a line, a variable, a flag."""
