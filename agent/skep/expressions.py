@@ -1,7 +1,9 @@
 """The grammar of constraints and affinities: `key==value`, `key!=value`, and `key==~value` for what is only wished.
 
-Source: classic Swarm's expressions. A value is a glob (`*` stands for anything), or, between slashes, a regular expression with RE2's
-syntax, searched for anywhere in the text. RE2 takes linear time whatever the pattern.
+Source: classic Swarm's expressions. A value is a glob (`*` stands for anything, all else for itself), or, between slashes, a regular
+expression in RE2's syntax, searched for anywhere in the text. RE2 takes linear time whatever the pattern.
+Beyond Swarm's a value may hold `@` and `,`, so that an image's digest can be named; `/` alone and a broken regular expression
+are errors here.
 """
 
 from __future__ import annotations
@@ -16,9 +18,19 @@ import re2
 
 from skep.errors import ExpressionError
 
-__all__ = ["Expression", "parse_expression"]
+__all__ = ["MOST_EXPRESSIONS", "MOST_REGEXES", "Expression", "parse_expression"]
 
+MOST_EXPRESSIONS = 1000
+"""How many expressions one request may bring."""
+MOST_REGEXES = 50
+"""How many of them may be regular expressions: each may cost a few milliseconds to compile."""
+
+_LONGEST = 4096  # characters
+_LONGEST_REGEX = 512  # RE2 needs up to 20 µs for one of its characters to compile (\\pL), in the event loop
+_REGEX_MEMORY = 2**18  # bytes that RE2 may take for one pattern, compiled and at work
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]+", re.ASCII)
+_KEY_START = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*)?", re.ASCII)
+_VALUE_START = re.compile(r"[=!/]?~?[A-Za-z0-9 \t\n\f\r:\-_.*/()?+\[\]\\^$|@,]*", re.ASCII)
 
 
 class _Pattern(Protocol):
@@ -29,7 +41,8 @@ class _Pattern(Protocol):
 class Expression:
     """One parsed expression. `text` is it as it was written, `value` without the `~` of a soft one.
 
-    `negated`: the operator is `!=`. `soft`: it is a wish, passed over when nothing else fits.
+    `negated`: the operator is `!=`. `soft`: it is a wish, passed over when nothing else fits. `pattern` is None where the value
+    fits nothing but itself.
     """
 
     text: str
@@ -42,49 +55,93 @@ class Expression:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def is_regex(self) -> bool:
+        """Whether the value is a regular expression."""
+        return self.pattern is not None and not isinstance(self.pattern, _Glob)
+
     def equals(self, candidate: str) -> bool:
         """Whether the value, read as a pattern, fits `candidate`, whatever the operator."""
-        return self.value == candidate if self.pattern is None else self.pattern.search(candidate) is not None
+        return self.value == candidate if self.pattern is None else bool(self.pattern.search(candidate))
 
     def accepts(self, candidates: Iterable[str]) -> bool:
         """For `==` whether any candidate fits, for `!=` whether none does."""
         return any(map(self.equals, candidates)) is not self.negated
 
 
+@lru_cache(maxsize=128)
 def parse_expression(text: str) -> Expression:
     """Parse one expression. Raises ExpressionError naming the place and what would be right there."""
-    equal, unequal = text.find("=="), text.find("!=")
-    at = equal if equal >= 0 else unequal
+    if len(text) > _LONGEST:
+        raise ExpressionError(text, _LONGEST, f"at most {_LONGEST} characters")
+    at = text.find("==")
+    negated = at < 0
+    if negated:
+        at = text.find("!=")
     if at < 0:
         raise ExpressionError(text, len(text), "one of the operators == and !=, as in key==value")
     key, raw = text[:at], text[at + 2 :]
-    if not _KEY.fullmatch(key):
-        raise ExpressionError(
-            text, 0, "a key of two or more letters, digits, '_', '.' and '-', not beginning with a digit"
-        )
+    _check(text, key, raw, at + 2)
+    soft = raw.startswith("~")
     value = raw.lstrip("~")
-    if not value:
+    pattern = _compile(text, at + 2 + soft, value)
+    return Expression(text, key, negated, value, soft, pattern)
+
+
+def _check(text: str, key: str, raw: str, start: int) -> None:
+    if not _KEY.fullmatch(key):
+        match = _KEY_START.match(key)
+        at = match.end() if match else 0
+        raise ExpressionError(
+            text, at, "a key of two or more letters, digits, '_', '.' and '-', not beginning with a digit, '.' or '-'"
+        )
+    if not raw.strip("~"):
         raise ExpressionError(text, len(text), "a value")
-    return Expression(
-        text, key, equal < 0, value, raw.startswith("~"), _compile(text, at + 2 + len(raw) - len(value), value)
-    )
+    match = _VALUE_START.match(raw)
+    if match is None or match.end() < len(raw):
+        at = start + (match.end() if match else 0)
+        raise ExpressionError(text, at, r"a value of letters, digits, blanks and : - _ . * / ( ) ? + [ ] \ ^ $ | @ ,")
 
 
 def _compile(text: str, at: int, value: str) -> _Pattern | None:
-    if len(value) > 1 and value.startswith("/") and value.endswith("/"):
+    if value == "/":
+        raise ExpressionError(text, at, "a second /, as in /regular expression/")
+    if value.startswith("/") and value.endswith("/"):
+        if len(value) > _LONGEST_REGEX:
+            raise ExpressionError(text, at, f"a regular expression of at most {_LONGEST_REGEX} characters")
+        options = re2.Options()
+        options.log_errors = False
+        options.max_mem = _REGEX_MEMORY
+        options.never_capture = True
         try:
-            return _regex(value[1:-1])
+            regex: _Pattern = re2.compile(value[1:-1], options)
         except re2.error as error:
-            raise ExpressionError(text, at, f"a regular expression ({error})") from None
-    if "*" not in value:
-        return None
-    return _regex("^" + ".*".join(re2.escape(part) for part in value.split("*")) + "$")
+            raise ExpressionError(text, at, f"a regular expression ({_told(error)})") from None
+        return regex
+    return _Glob(value.split("*")) if "*" in value else None
 
 
-@lru_cache(maxsize=1024)
-def _regex(pattern: str) -> _Pattern:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 2**20
-    compiled: _Pattern = re2.compile(pattern, options)
-    return compiled
+def _told(error: Exception) -> str:
+    cause = error.args[0] if error.args else error
+    return cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
+
+
+class _Glob:
+    """`parts` in their order, with anything between them. Takes the first place of each, which is enough for a glob."""
+
+    __slots__ = ("_first", "_last", "_middle")
+
+    def __init__(self, parts: list[str]) -> None:
+        self._first, *middle, self._last = parts
+        self._middle = [part for part in middle if part]
+
+    def search(self, text: str) -> bool:
+        at, end = len(self._first), len(text) - len(self._last)
+        if at > end or not text.startswith(self._first) or not text.endswith(self._last):
+            return False
+        for part in self._middle:
+            found = text.find(part, at, end)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True

@@ -14,7 +14,7 @@ class HealthPlugin(Plugin):
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict:
         """Keep the nodes whose state is known and kept true."""
-        return Verdict(query.state.healthy_nodes(), _reason, lambda: ["a healthy node"])
+        return Verdict(query.state.healthy_nodes(), _reason)
 
 
 def _reason(node: NodeState) -> str:

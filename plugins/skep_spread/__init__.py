@@ -44,6 +44,7 @@ class SpreadPlugin(Plugin):
         return Scores(
             [(score, query.state.node_set(nodes)) for score, nodes in ranked],
             lambda node: _refusal(query, node, percent),
+            lambda: _wanted(query),
         )
 
     def _percent(self) -> int:
@@ -75,6 +76,11 @@ def _score(used: float, wanted: float, total: int) -> int | None:
         return _FULL
     score = int((used + wanted) * 100 / total) if wanted <= total else _FULL + 1
     return score if score <= _FULL else None
+
+
+def _wanted(query: PlacementQuery) -> list[str]:
+    memory, cpus = query.request.container.memory, wanted_cpus(query)
+    return [*([f"{_mib(memory)} of memory"] if memory else []), *([f"{cpus:g} CPUs"] if cpus else [])]
 
 
 def _refusal(query: PlacementQuery, node: NodeState, percent: int) -> str:

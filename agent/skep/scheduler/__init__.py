@@ -1,9 +1,10 @@
 """Where containers go, and why."""
 
+from skep.scheduler.engine_body import engine_body
 from skep.scheduler.placement import NodeExplanation, Placement, PlacementError
 from skep.scheduler.query import PlacementQuery, Scores, Verdict
 from skep.scheduler.request import PlacementRequest
-from skep.scheduler.scheduler import Rule, Scheduler
+from skep.scheduler.scheduler import Reservation, Rule, Scheduler
 
 __all__ = [
     "NodeExplanation",
@@ -11,8 +12,10 @@ __all__ = [
     "PlacementError",
     "PlacementQuery",
     "PlacementRequest",
+    "Reservation",
     "Rule",
     "Scheduler",
     "Scores",
     "Verdict",
+    "engine_body",
 ]

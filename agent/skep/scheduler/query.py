@@ -39,7 +39,9 @@ class PlacementQuery:
 class Verdict:
     """A filter's answer: the nodes it keeps, and why it refuses another one.
 
-    `wanted` says what it was asked for, each condition in a few words. Both texts are made only when somebody reads them.
+    `reason` gets a refused node and names what was wanted and what was found (`constraint disk==ssd: its label disk is "hdd"`).
+    `wanted` says what the filter was asked for, each condition in a few words (`constraint disk==ssd`). Both are called only when
+    somebody reads them.
     """
 
     kept: NodeSet
@@ -51,8 +53,9 @@ class Verdict:
 class Scores:
     """A strategy's answer: nodes with their scores, in groups, best first; a higher score is better.
 
-    A node in no group is refused, as `refused` says.
+    A node in no group is refused, as `refused` says; `wanted` says what it lacks (`512 MiB of memory`).
     """
 
     groups: Sequence[tuple[float, NodeSet]]
     refused: Callable[[NodeState], str] = lambda _: "the strategy does not take it"
+    wanted: Callable[[], Iterable[str]] = tuple

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,19 +10,24 @@ from typing import Any
 import msgspec
 
 from skep.errors import RequestError
-from skep.expressions import Expression, parse_expression
+from skep.expressions import MOST_EXPRESSIONS, MOST_REGEXES, Expression, parse_expression
 from skep.models import Container
+from skep.scheduler.body import read_body
 
 __all__ = ["PlacementRequest"]
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequest:
     """A container that is to be placed.
 
-    `container` is what is asked for (state pending, no id, no node; its name "" where none is asked for). `expressions` are the parsed
-    scheduling entries by kind (`constraint`, `affinity`, …). `body` is the body of `POST /containers/create` as the engine shall get
-    it: scheduling entries are not in `Env` but in labels, as JSON lists, so that they outlive this process.
+    `container` is what is asked for (state pending, no id, no node; its name "" where none is asked for, else without a leading slash).
+    `expressions` are the parsed scheduling entries by kind (`constraint`, `affinity`, …). `body` is the body of
+    `POST /containers/create`: scheduling entries are not in `Env` but in labels, as JSON lists, so that they outlive this process;
+    its keys have the Engine API's spelling, whatever came. What the chosen node alone decides (the weight of a CPU, names with a node's
+    before them) is put in when it is sent; see `skep.scheduler.engine_body`.
     """
 
     container: Container
@@ -33,10 +39,12 @@ class PlacementRequest:
         """Read a body of `POST /containers/create`.
 
         `kinds` maps each kind of entry, which is its prefix in the environment (`constraint`), to the label that keeps it.
-        Raises RequestError (400) for a body that is not what the Engine API says, ExpressionError for a bad entry.
+        Raises RequestError (400) for a body that is not what the Engine API says or a name that docker does not take,
+        ExpressionError for a bad entry.
         """
-        container = Container.from_create(body, name)
-        decoded = msgspec.json.decode(body)
+        name = _checked_name(name)
+        decoded = read_body(body)
+        container = Container.from_create(msgspec.json.encode(decoded), name)
         env, entries = _taken_out(container.env, kinds)
         labels = dict(container.labels)
         for kind, label in kinds.items():
@@ -44,8 +52,26 @@ class PlacementRequest:
             if entries[kind]:
                 labels[label] = msgspec.json.encode(entries[kind]).decode()
         decoded["Env"], decoded["Labels"] = env, labels
-        expressions = {kind: tuple(map(parse_expression, texts)) for kind, texts in entries.items() if texts}
+        expressions = {kind: _parsed(texts) for kind, texts in entries.items() if texts}
+        _check_number(expressions)
         return cls(replace(container, env=tuple(env), labels=labels), expressions, decoded)
+
+    def with_label(self, key: str, value: str) -> PlacementRequest:
+        """The same request, its container with one more label, or another value of it."""
+        labels = {**self.container.labels, key: value}
+        return replace(self, container=replace(self.container, labels=labels), body={**self.body, "Labels": labels})
+
+    @property
+    def wishes(self) -> tuple[Expression, ...]:
+        """The soft expressions of all kinds."""
+        return tuple(each for found in self.expressions.values() for each in found if each.soft)
+
+
+def _checked_name(name: str) -> str:
+    bare = name.removeprefix("/")
+    if name and not _NAME.fullmatch(bare):
+        raise RequestError(f"Invalid container name ({name[:200]}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    return bare
 
 
 def _taken_out(env: Iterable[str], kinds: Mapping[str, str]) -> tuple[list[str], dict[str, list[str]]]:
@@ -67,3 +93,18 @@ def _from_label(text: str, label: str) -> list[str]:
         return msgspec.json.decode(text, type=list[str])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise RequestError(f'label {label}: expected a JSON list of texts, such as ["node==node-1"]') from None
+
+
+def _parsed(texts: list[str]) -> tuple[Expression, ...]:
+    if len(texts) > MOST_EXPRESSIONS:
+        raise RequestError(f"{len(texts)} constraints or affinities: expected at most {MOST_EXPRESSIONS}")
+    return tuple(map(parse_expression, texts))
+
+
+def _check_number(expressions: Mapping[str, tuple[Expression, ...]]) -> None:
+    number = sum(map(len, expressions.values()))
+    if number > MOST_EXPRESSIONS:
+        raise RequestError(f"{number} constraints and affinities: expected at most {MOST_EXPRESSIONS}")
+    regexes = sum(each.is_regex for found in expressions.values() for each in found)
+    if regexes > MOST_REGEXES:
+        raise RequestError(f"{regexes} regular expressions: expected at most {MOST_REGEXES}")
