@@ -13,6 +13,9 @@ from skep._version import __version__
 
 if TYPE_CHECKING:
     from skep.agent import Agent, Created
+    from skep.cli.client import AgentClient
+    from skep.cli.options import agent_option
+    from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
     from skep.errors import (
@@ -84,11 +87,12 @@ if TYPE_CHECKING:
         Scores,
         Verdict,
     )
-    from skep.settings import PluginSettings, Settings, TlsSettings, load_settings, parse_settings
+    from skep.settings import PluginSettings, Seconds, Settings, TlsSettings, load_settings, parse_settings
 
 __all__ = [
     "TLS",
     "Agent",
+    "AgentClient",
     "Cluster",
     "ClusterState",
     "ConflictError",
@@ -148,6 +152,7 @@ __all__ = [
     "Port",
     "RequestError",
     "Scores",
+    "Seconds",
     "ServerTLS",
     "Settings",
     "SettingsError",
@@ -158,6 +163,7 @@ __all__ = [
     "Verdict",
     "Volume",
     "__version__",
+    "agent_option",
     "error_middleware",
     "error_response",
     "format_time",
@@ -167,12 +173,16 @@ __all__ = [
     "parse_expression",
     "parse_settings",
     "pump",
+    "run_service",
     "split_reference",
     "take_over",
 ]
 
 _HOMES = {
     "agent": "Agent Created",
+    "cli.client": "AgentClient",
+    "cli.options": "agent_option",
+    "cli.service": "run_service",
     "cluster": "Cluster ClusterState NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",
     "errors": "ConflictError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError ExpressionError NotFoundError "
@@ -185,7 +195,7 @@ _HOMES = {
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference",
     "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",
-    "settings": "PluginSettings Settings TlsSettings load_settings parse_settings",
+    "settings": "PluginSettings Seconds Settings TlsSettings load_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}
 

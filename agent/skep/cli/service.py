@@ -1,0 +1,95 @@
+"""Running something until a signal ends it: what every long-running command does in the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from skep.cli.logs import configure_logging
+from skep.cli.notify import notify
+
+__all__ = ["run_service"]
+
+T = TypeVar("T")
+_log = logging.getLogger("skep")
+
+
+def run_service(
+    opened: Callable[[], AbstractAsyncContextManager[T]],
+    *,
+    started: Callable[[T], None] | None = None,
+    wait: Callable[[T], Awaitable[None]] | None = None,
+    log_level: str = "info",
+    log_format: str = "text",
+) -> None:
+    """Run an async context manager until SIGTERM or SIGINT; for commands of plugins too.
+
+    opened: makes the context manager, within the loop. started: is called with what it yields, once it is up; systemd is told then.
+    wait: returns or raises when the thing ends by itself. A signal while it starts cancels that; a second signal ends the process
+    at once. Logs go to stderr.
+    """
+    configure_logging(log_level, log_format)
+    asyncio.run(_Service().run(opened, started, wait))
+
+
+class _Service:
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self._up = False
+
+    async def run(
+        self,
+        opened: Callable[[], AbstractAsyncContextManager[T]],
+        started: Callable[[T], None] | None,
+        wait: Callable[[T], Awaitable[None]] | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        self._main = asyncio.create_task(self._serve(opened, started, wait), name="skep service")
+        await asyncio.wait([self._main])
+        if self._main.cancelled():
+            raise SystemExit(130)
+        self._main.result()
+
+    async def _serve(
+        self,
+        opened: Callable[[], AbstractAsyncContextManager[T]],
+        started: Callable[[T], None] | None,
+        wait: Callable[[T], Awaitable[None]] | None,
+    ) -> None:
+        async with opened() as thing:
+            self._up = True
+            notify("READY=1")
+            if started is not None:
+                started(thing)
+            ends: list[asyncio.Task[bool]] = [asyncio.create_task(_until(self._stop.wait()), name="signal")]
+            if wait is not None:
+                ends.append(asyncio.create_task(_until(wait(thing)), name="end"))
+            done, rest = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            notify("STOPPING=1")
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+            for task in done:
+                task.result()
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            _log.warning("%s again: ending at once", number.name)
+            os._exit(130)
+        _log.info("%s: stopping; again ends at once", number.name)
+        self._stop.set()
+        if not self._up and self._main is not None:
+            self._main.cancel()
+
+
+async def _until(waiting: Awaitable[object]) -> bool:
+    await waiting
+    return True

@@ -1,0 +1,151 @@
+"""/metrics: what the agent counts, in Prometheus' text format (version 0.0.4)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skep._version import __version__
+from skep.control.report import plugin_rows
+from skep.errors import NotFoundError
+from skep.hooks import Metric
+from skep.models import NodeStatus
+
+if TYPE_CHECKING:
+    from skep.agent import Agent
+
+__all__ = ["exposition", "render"]
+
+_log = logging.getLogger(__name__)
+_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_MOST_OF_ONE_PLUGIN = 10_000
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def exposition(agent: Agent) -> str:
+    """All metrics of an agent as a text. A plugin whose metrics fail is left out, and counted."""
+    return render([*_agent(agent), *_engines(agent), *_plugins(agent), *_process(), *_contributed(agent)])
+
+
+def render(metrics: Iterable[Metric]) -> str:
+    """Samples as Prometheus' text: those of one name together, under one HELP and one TYPE."""
+    families: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        families.setdefault(metric.name, []).append(metric)
+    return "".join(line for name, family in families.items() for line in _family(name, family))
+
+
+def _family(name: str, family: list[Metric]) -> Iterator[str]:
+    if family[0].help:
+        yield f"# HELP {name} {_escaped(family[0].help)}\n"
+    yield f"# TYPE {name} {family[0].kind}\n"
+    for metric in family:
+        labels = ",".join(f'{key}="{_escaped(value, quote=True)}"' for key, value in metric.labels)
+        yield f"{name}{{{labels}}} {_number(metric.value)}\n" if labels else f"{name} {_number(metric.value)}\n"
+
+
+def _escaped(text: str, *, quote: bool = False) -> str:
+    text = text.encode("utf-8", "replace").decode().replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace('"', '\\"') if quote else text
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
+
+
+def _agent(agent: Agent) -> Iterator[Metric]:
+    yield Metric("skep_info", 1, "The agent's version.", labels=(("version", __version__),))
+    state = agent.cluster.state
+    statuses = Counter(each.node.status for each in state.nodes)
+    for status in NodeStatus:
+        yield Metric("skep_nodes", statuses[status], "Nodes by status.", labels=(("status", str(status)),))
+    for node in state.nodes:
+        label = ("node", node.name)
+        up = float(node.node.is_healthy)
+        yield Metric("skep_node_healthy", up, "Whether the node's state is known now.", labels=(label,))
+        yield Metric("skep_node_reserved_memory_bytes", node.memory_used, "Memory reserved.", labels=(label,))
+        yield Metric("skep_node_reserved_cpus", node.cpus_used, "CPUs reserved.", labels=(label,))
+        for each, count in Counter(container.state for container in node.containers.values()).items():
+            labels = (label, ("state", str(each)))
+            yield Metric("skep_containers", count, "Containers by node and state.", labels=labels)
+
+
+def _engines(agent: Agent) -> Iterator[Metric]:
+    for node in agent.cluster.state.nodes:
+        labels = (("node", node.name),)
+        try:
+            counters = agent.cluster.engine(node.name).counters
+        except NotFoundError:
+            continue
+        kind = "counter"
+        yield Metric("skep_engine_calls_total", counters.calls, "Requests sent to the engine.", kind, labels)
+        yield Metric("skep_engine_errors_total", counters.errors, "Requests that failed.", kind, labels)
+        yield Metric("skep_engine_seconds_total", counters.seconds, "Time until they were answered.", kind, labels)
+
+
+def _plugins(agent: Agent) -> Iterator[Metric]:
+    for row in plugin_rows(agent):
+        name = ("plugin", row["name"])
+        up = float(row["status"] == "running")
+        yield Metric("skep_plugin_running", up, "Whether the plugin works.", labels=(name,))
+        for key, help_ in _PLUGIN_COUNTERS.items():
+            if key in row:
+                yield Metric(f"skep_plugin_{key}_total", row[key], help_, "counter", (name,))
+
+
+_PLUGIN_COUNTERS = {
+    "calls": "Calls of the plugin's hooks.",
+    "errors": "Calls that failed.",
+    "timeouts": "Calls that were cut off.",
+    "seconds": "Time in the plugin's hooks.",
+    "dropped": "Events that the plugin was too slow for.",
+}
+
+
+def _contributed(agent: Agent) -> Iterator[Metric]:
+    for plugin, call in agent.plugins.implementing("metrics"):
+        try:
+            found = [checked for checked, _ in zip(map(_checked, call()), range(_MOST_OF_ONE_PLUGIN), strict=False)]
+        except Exception as error:  # a plugin cannot take the others' metrics away
+            _log.warning("plugin %s: its metrics fail: %s: %s", plugin, type(error).__name__, error)
+            failed = 1.0
+        else:
+            failed = 0.0
+            yield from found
+        yield Metric("skep_plugin_metrics_failed", failed, "Whether its metrics failed.", labels=(("plugin", plugin),))
+
+
+def _checked(metric: Metric) -> Metric:
+    """A plugin's sample that cannot spoil the page. Raises ValueError."""
+    if (
+        not _NAME.fullmatch(metric.name)
+        or metric.name.startswith("skep_node")
+        or metric.kind not in ("counter", "gauge")
+    ):
+        raise ValueError(f"{metric.name!r} of kind {metric.kind!r} is not a metric")
+    for key, value in metric.labels:
+        if not _LABEL.fullmatch(key) or not isinstance(value, str):
+            raise ValueError(f"{metric.name}: {key!r} is not a label")
+    float(metric.value)
+    return metric
+
+
+def _process() -> Iterator[Metric]:
+    yield Metric("process_cpu_seconds_total", time.process_time(), "CPU time used.", "counter")
+    with suppress(OSError, ValueError, IndexError):  # not on every system
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        yield Metric("process_resident_memory_bytes", pages * _PAGE, "Memory held.")
+        yield Metric("process_open_fds", len(list(Path("/proc/self/fd").iterdir())), "Open files and sockets.")

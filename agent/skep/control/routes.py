@@ -1,0 +1,136 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from skep._version import __version__
+from skep.control.guard import guard
+from skep.control.metrics import exposition
+from skep.control.report import plugin_rows
+from skep.control.views import container_view, event_view, node_view
+from skep.errors import RequestError
+from skep.http import error_middleware
+from skep.scheduler import NodeExplanation, PlacementError
+
+if TYPE_CHECKING:
+    from skep.agent import Agent
+
+__all__ = ["add_routes"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_MOST_BODY = 4 * 2**20
+
+
+def add_routes(app: web.Application, agent: Agent) -> None:
+    """Add the agent's own routes, and refuse browsers on every route of `app`.
+
+    `GET /health /metrics /nodes /containers /plugins /events`, `POST /explain`. Errors are answered as JSON with a `message`.
+    """
+    if error_middleware not in app.middlewares:
+        app.middlewares.insert(0, error_middleware)
+    app.middlewares.insert(app.middlewares.index(error_middleware) + 1, guard(agent.settings.http.hosts))
+    control = _Control(agent)
+    app.router.add_get("/health", control.health)
+    app.router.add_get("/metrics", control.metrics)
+    app.router.add_get("/nodes", control.nodes)
+    app.router.add_get("/containers", control.containers)
+    app.router.add_get("/plugins", control.plugins)
+    app.router.add_get("/events", control.events)
+    app.router.add_post("/explain", control.explain)
+
+
+class _Control:
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    async def health(self, request: web.Request) -> web.Response:
+        """200 where every node is healthy and every plugin works, else 503."""
+        nodes = self._agent.cluster.state.nodes
+        unhealthy = [state.name for state in nodes if not state.node.is_healthy]
+        broken = {row["name"]: row["error"] for row in plugin_rows(self._agent) if row["status"] == "broken"}
+        well = not unhealthy and not broken
+        answer = {
+            "healthy": well,
+            "version": __version__,
+            "nodes": {"total": len(nodes), "healthy": len(nodes) - len(unhealthy), "unhealthy": unhealthy[:100]},
+            "broken_plugins": broken,
+        }
+        return _json(answer, status=200 if well else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text format."""
+        return web.Response(
+            text=exposition(self._agent), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def nodes(self, request: web.Request) -> web.Response:
+        """All nodes, in the natural order of their names."""
+        overcommit = self._agent.settings.cluster.overcommit
+        return _json([node_view(state, overcommit) for state in self._agent.cluster.state.nodes])
+
+    async def containers(self, request: web.Request) -> web.Response:
+        """Containers that are up; `?all=true`: those of any state."""
+        every = _flag(request, "all")
+        found = self._agent.cluster.state.containers()
+        return _json([container_view(each) for each in found if every or each.state.is_up])
+
+    async def plugins(self, request: web.Request) -> web.Response:
+        """What became of each plugin of the settings, with its counters."""
+        return _json(plugin_rows(self._agent))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Where a container of this body of `POST /containers/create` (and `?name=`) would go; nothing is created."""
+        body = await _body(request)
+        placing = self._agent.request(body, request.query.get("name", ""))
+        try:
+            placement = self._agent.place(placing)
+        except PlacementError as error:
+            return _json(_explained(error.explanation, message=str(error).partition("\n")[0]))
+        return _json(
+            _explained(placement.explain(), placement.node.name if placement.node else None, placement.relaxed)
+        )
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Every lifecycle event from now on, one JSON object a line."""
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        events = self._agent.events()
+        try:
+            await response.prepare(request)
+            async for event in events:
+                await response.write(msgspec.json.encode(event_view(event)) + b"\n")
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+        return response
+
+
+def _explained(
+    rows: list[NodeExplanation], chosen: str | None = None, relaxed: bool = False, message: str = ""
+) -> dict[str, Any]:
+    nodes = [dataclasses.asdict(row) for row in rows]
+    return {"chosen": chosen, "relaxed": relaxed, "message": message, "nodes": nodes}
+
+
+def _json(value: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    text = request.query.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise RequestError(f"{name}={text}: expected true or false")
+    return text in ("true", "1")
+
+
+async def _body(request: web.Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > _MOST_BODY:
+            raise RequestError(f"the body has more than {_MOST_BODY} bytes", status=413)
+    return bytes(body)
