@@ -100,7 +100,7 @@ async def _connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asynci
             )
     except OSError as error:
         raise no_connection(error, where) from error
-    find_dead_peers(writer.get_extra_info("socket"))
+    find_dead_peers(writer.get_extra_info("socket"), streams=True)
     return reader, writer
 
 
@@ -126,7 +126,7 @@ async def _connect_tls(
     except BaseException:
         transport.abort()
         raise
-    find_dead_peers(transport.get_extra_info("socket"))
+    find_dead_peers(transport.get_extra_info("socket"), streams=True)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 

@@ -22,8 +22,12 @@ CALLS_AT_ONCE = 8
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
-def find_dead_peers(sock: socket.socket) -> None:
-    """Have a TCP connection end when its other side acknowledges neither probes nor data for 10 s."""
+def find_dead_peers(sock: socket.socket, *, streams: bool = False) -> None:
+    """Have a TCP connection end when its other side acknowledges neither probes nor data for 10 s.
+
+    streams: only probes count. To Linux, a side that has stopped reading is dead after TCP_USER_TIMEOUT, though it acknowledges
+    every probe; and the program behind an attached connection may stop reading for as long as it likes.
+    """
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -31,7 +35,7 @@ def find_dead_peers(sock: socket.socket) -> None:
         ("TCP_KEEPIDLE", 3),
         ("TCP_KEEPINTVL", 2),
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 9_000),
+        ("TCP_USER_TIMEOUT", 0 if streams else 9_000),
     ):
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
@@ -71,7 +75,7 @@ class Sessions:
 
     def __post_init__(self) -> None:
         self.calls = self._session(limit=CALLS_AT_ONCE)
-        self.streams = self._session(limit=0)
+        self.streams = self._session(limit=0, streams=True)
 
     @property
     def peer(self) -> str | None:
@@ -97,9 +101,9 @@ class Sessions:
             if isinstance(session.connector, aiohttp.TCPConnector):
                 session.connector.clear_dns_cache()
 
-    def _session(self, *, limit: int) -> aiohttp.ClientSession:
+    def _session(self, *, limit: int, streams: bool = False) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=self._connector(limit),
+            connector=self._connector(limit, streams=streams),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_AUTO_HEADERS,
             auto_decompress=False,
@@ -109,20 +113,20 @@ class Sessions:
             max_field_size=2**15,
         )
 
-    def _connector(self, limit: int) -> aiohttp.BaseConnector:
+    def _connector(self, limit: int, *, streams: bool) -> aiohttp.BaseConnector:
         if self.address.path is not None:
             return aiohttp.UnixConnector(self.address.path, limit=limit)
         return aiohttp.TCPConnector(
             limit=limit,
             ssl=self.context or True,
             resolver=_Resolver(self.connect_timeout),
-            socket_factory=self._socket,
+            socket_factory=lambda addr_info: self._socket(addr_info, streams=streams),
         )
 
-    def _socket(self, addr_info: aiohttp.AddrInfoType) -> socket.socket:
+    def _socket(self, addr_info: aiohttp.AddrInfoType, *, streams: bool) -> socket.socket:
         family, kind, protocol, _, _ = addr_info
         sock = socket.socket(family, kind, protocol)
         sock.settimeout(0)
-        find_dead_peers(sock)
+        find_dead_peers(sock, streams=streams)
         self._sockets = [*self._sockets[-3:], sock]
         return sock

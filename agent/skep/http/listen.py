@@ -79,6 +79,7 @@ def _bind_tcp(address: Address, family: int, kind: int, protocol: int, target: t
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _find_dead_clients(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(target)
@@ -88,6 +89,17 @@ def _bind_tcp(address: Address, family: int, kind: int, protocol: int, target: t
         sock.close()
         raise SettingsError(f"cannot listen on {address.text}: {_advice(error, address.port)}") from error
     return sock
+
+
+def _find_dead_clients(sock: socket.socket) -> None:
+    """Have the connections that come in, which inherit this, end when the client's machine is gone and nothing is on its way to it.
+
+    Not by TCP_USER_TIMEOUT: a client may stop reading for as long as it likes.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _advice(error: OSError, port: int) -> str:
