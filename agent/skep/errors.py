@@ -112,7 +112,14 @@ class TemporaryError(SkepError):
 
 
 class EngineUnreachableError(TemporaryError):
-    """There is no connection to an engine, or it broke before the answer was complete."""
+    """There is no connection to an engine, or it broke before the answer was complete.
+
+    `sent`: whether the engine may have got the request; False where no connection stood, so that nothing can have happened.
+    """
+
+    def __init__(self, message: str, *, delay: float | None = None, sent: bool = True) -> None:
+        super().__init__(message, delay=delay)
+        self.sent = sent
 
 
 class EngineTimeoutError(TemporaryError):

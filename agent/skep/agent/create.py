@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from skep.agent.doubt import find_created, leave_in_doubt
+from skep.agent.pull import holds_image, is_missing_image, pull
+from skep.errors import (
+    EngineError,
+    EngineProtocolError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    PluginError,
+    SkepError,
+    TemporaryError,
+)
 from skep.hooks import ContainerCreating
-from skep.scheduler import Placement, PlacementRequest
+from skep.scheduler import (
+    Placement,
+    PlacementError,
+    PlacementQuery,
+    PlacementRequest,
+    Reservation,
+    Rule,
+    Verdict,
+    engine_body,
+)
 
 if TYPE_CHECKING:
     from skep.agent.agent import Agent
 
 __all__ = ["Created", "create_container"]
+
+_log = logging.getLogger("skep.create")
+_SWARM_ID = "com.docker.swarm.id"
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
@@ -21,9 +48,13 @@ class _Answer(msgspec.Struct, rename="pascal"):
     warnings: list[str] | None = None
 
 
+class _NothingSentError(Exception):
+    """The engine cannot be reached, and has not got the request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new container: its id, its node's name, the engine's warnings, and the decision."""
+    """A new container: its id, its node's name, the engine's warnings (and ours, where wishes were given up), and the decision."""
 
     id: str
     node: str
@@ -32,24 +63,151 @@ class Created:
 
 
 async def create_container(
-    agent: Agent, request: PlacementRequest, *, client: str = "", platform: str = "", auth: str = ""
+    agent: Agent, request: PlacementRequest, *, client: str = "", platform: str = "", auth: str = "", pull: bool = True
 ) -> Created:
     """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it.
 
-    `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine.
+    `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine. With `pull` an
+    image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it.
+
+    Until it returns, name, ports and resources count as taken. A node that cannot be reached is passed over once; what an engine
+    refuses is raised as it says it (EngineError). When the connection breaks after the request went out, the node is asked for the
+    container, by a label of its own, before anything is raised; it is never created twice. Also raises as `Scheduler.place`, and what a
+    plugin's `container_creating` raises.
     """
     creating = await agent.plugins.ask("container_creating", ContainerCreating(request, client))
-    request = creating.request
-    with agent.scheduler.reserve(request) as placement:
-        assert placement.node is not None
-        node = placement.node.name
-        answer = await agent.cluster.engine(node).call(
-            "POST",
-            "/containers/create",
-            query={"name": request.container.name or None, "platform": platform or None},
-            json=request.body,
-            headers={"X-Registry-Auth": auth} if auth else None,
-        )
-        created = msgspec.json.decode(answer, type=_Answer)
-        await agent.cluster.refresh_container(node, created.id)
-    return Created(created.id, node, tuple(created.warnings or ()), placement)
+    if not isinstance(creating, ContainerCreating):
+        raise PluginError(f"container_creating: expected a ContainerCreating, got {type(creating).__name__}")
+    return await _Creation(agent, _identified(creating.request), platform, auth, pull).run()
+
+
+def _identified(request: PlacementRequest) -> PlacementRequest:
+    """With the id that stays the container's own wherever it is made again, and finds it when an engine's answer is lost."""
+    known = request.container.labels.get(_SWARM_ID)
+    return request if known else request.with_label(_SWARM_ID, secrets.token_hex(32))
+
+
+@dataclass
+class _Creation:
+    agent: Agent
+    request: PlacementRequest
+    platform: str
+    auth: str
+    may_pull: bool
+    passed_over: dict[str, str] = field(default_factory=dict)  # nodes and why
+    sent: bool = False  # whether the last node may have got the request
+
+    async def run(self) -> Created:
+        """On the best node; on the next best when that cannot be reached; where the image is when it cannot be had."""
+        for last in (False, True):
+            reservation = self.agent.scheduler.hold(self.request, extra=list(self._extra()))
+            try:
+                return await self._create(reservation)
+            except _NothingSentError as failure:
+                if last:
+                    raise failure.__cause__ or failure from None
+                self.passed_over[reservation.node.name] = f"passed over, for it cannot be reached: {failure}"
+                _log.warning("node %s cannot be reached, trying another one: %s", reservation.node.name, failure)
+            except EngineError as error:
+                if last or not is_missing_image(error):
+                    raise
+                return await self._create_where_image_is(error)
+        raise AssertionError("unreachable")
+
+    def _extra(self) -> Iterator[Rule]:
+        if self.passed_over:
+            names = self.passed_over
+            yield Rule("create", lambda q: q.keep(lambda node: node.name not in names, lambda node: names[node.name]))
+
+    async def _create_where_image_is(self, missing: EngineError) -> Created:
+        image = self.request.container.image
+
+        def filter_nodes(query: PlacementQuery) -> Verdict:
+            found = query.state.with_image(lambda each: holds_image(each, image))
+            return Verdict(found, lambda _: f"it has no image {image}", lambda: [f"image {image}"])
+
+        try:
+            rules = [*self._extra(), Rule("create", filter_nodes)]
+            reservation = self.agent.scheduler.hold(self.request, extra=rules)
+        except PlacementError:
+            raise missing from None
+        try:
+            return await self._create(reservation)
+        except _NothingSentError as failure:
+            raise failure.__cause__ or failure from None
+
+    async def _create(self, reservation: Reservation) -> Created:
+        """Create on the reserved node; the reservation ends with it, or goes on in doubt."""
+        node, keep = reservation.node.name, False
+        try:
+            answer = await self._send_pulling(reservation)
+            try:
+                await self.agent.cluster.refresh_container(node, answer.id)
+            except SkepError as error:  # it is there all the same
+                keep = True
+                _log.warning("node %s: container %s is created but cannot be read: %s", node, answer.id[:12], error)
+        except EngineUnreachableError as error:
+            keep = error.sent
+            raise
+        except (EngineTimeoutError, asyncio.CancelledError):
+            keep = self.sent  # the engine may still be at it
+            raise
+        finally:
+            if keep:
+                leave_in_doubt(self.agent.cluster.state, reservation)
+            else:
+                reservation.release()
+        return Created(answer.id, node, self._warnings(answer, reservation.placement), reservation.placement)
+
+    def _warnings(self, answer: _Answer, placement: Placement) -> tuple[str, ...]:
+        warnings = tuple(answer.warnings or ())
+        if placement.given_up and placement.node is not None:
+            wishes = ", ".join(placement.given_up)
+            warnings += (f"placed on {placement.node.name}; no node could satisfy what was wished: {wishes}",)
+        return warnings
+
+    async def _send_pulling(self, reservation: Reservation) -> _Answer:
+        try:
+            return await self._send(reservation)
+        except EngineError as error:
+            if not self.may_pull or not is_missing_image(error):
+                raise
+            missing = error
+        engine, node = self.agent.cluster.engine(reservation.node.name), reservation.node.name
+        try:
+            await pull(engine, self.request.container.image, platform=self.platform, auth=self.auth)
+        except SkepError as error:
+            raise EngineError(404, f"{missing.message}; node {node} cannot pull it: {error}") from None
+        return await self._send(reservation)
+
+    async def _send(self, reservation: Reservation) -> _Answer:
+        """One request to the engine. What becomes of it is known when this returns or raises, as far as it can be known."""
+        state, node = self.agent.cluster.state, reservation.node
+        engine = self.agent.cluster.engine(node.name)
+        body = engine_body(self.request, state, node)
+        before = set(node.containers)
+        self.sent = False
+        try:
+            await engine.negotiate()
+        except (TemporaryError, EngineProtocolError) as error:
+            raise _NothingSentError(str(error)) from error
+        self.sent = True
+        try:
+            answer = await engine.call(
+                "POST",
+                "/containers/create",
+                query={"name": self.request.container.name or None, "platform": self.platform or None},
+                json=body,
+                headers={"X-Registry-Auth": self.auth} if self.auth else None,
+            )
+            return msgspec.json.decode(answer, type=_Answer)
+        except EngineUnreachableError as error:
+            if not error.sent:
+                raise _NothingSentError(str(error)) from error
+            failure: SkepError = error
+        except (EngineTimeoutError, EngineProtocolError) as error:
+            failure = error
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            failure = EngineProtocolError(f"node {node.name}: unreadable answer to create: {error}")
+        found = await find_created(engine, node.name, self.request.container.labels[_SWARM_ID], before, failure)
+        return _Answer(found)

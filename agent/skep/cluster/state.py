@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from skep.cluster import lookup
-from skep.cluster.containers import ContainerIndex
+from skep.cluster.containers import SWARM_ID, ContainerIndex
 from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
-__all__ = ["ClusterState", "NodeState"]
+__all__ = ["ClusterState", "NodeState", "reservation_key"]
 
 
 class NodeState:
@@ -113,6 +113,9 @@ class ClusterState:
         before = len(state.containers)
         key = key or container.id
         self._take_out(state, key)
+        if container.id and SWARM_ID in container.labels:
+            # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
+            self._take_out(state, reservation_key(container))
         state.containers[key] = container
         self._containers.add(container)
         state.memory_used += container.memory
@@ -239,12 +242,21 @@ class ClusterState:
     # -- placements under way
 
     def reserve(self, container: Container, node: str, key: str) -> None:
-        """Count `container` as placed on `node` from now on, under `key`, until it is there or `release` is called."""
+        """Count `container` as placed on `node` from now on, under `key`, until `release` is called.
+
+        Under the key that `reservation_key` gives it, it ends by itself when the container is there.
+        """
         self.put_container(replace(container, node=node, id="", state=ContainerState.PENDING), key=key)
 
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""
         self.remove_container(node, key)
+
+
+def reservation_key(container: Container) -> str:
+    """The key under which a placement under way is kept; "" where its container has no id from Swarm."""
+    swarm_id = container.labels.get(SWARM_ID)
+    return f"placement:{swarm_id}" if swarm_id else ""
 
 
 def _nano_cpus(container: Container, node: Node) -> int:

@@ -44,7 +44,7 @@ def engine_error(status: int, body: bytes) -> EngineError:
 def translate(error: BaseException, where: str) -> SkepError:
     """The skep error for one of NETWORK_ERRORS that was raised during the call `where`."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return EngineUnreachableError(f"{where}: no connection in time")
+        return EngineUnreachableError(f"{where}: no connection in time", sent=False)
     if isinstance(error, TimeoutError):
         return EngineTimeoutError(f"{where}: no answer in time")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -59,10 +59,10 @@ def translate(error: BaseException, where: str) -> SkepError:
 def no_connection(error: Exception, where: str) -> EngineUnreachableError:
     """The skep error for what kept a connection from being made for the call `where`."""
     if isinstance(error, TimeoutError):
-        return EngineUnreachableError(f"{where}: no connection in time")
+        return EngineUnreachableError(f"{where}: no connection in time", sent=False)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return EngineUnreachableError(f"{where}: its certificate is refused: {error.verify_message}")
-    return EngineUnreachableError(f"{where}: cannot connect: {_cause(error)}")
+        return EngineUnreachableError(f"{where}: its certificate is refused: {error.verify_message}", sent=False)
+    return EngineUnreachableError(f"{where}: cannot connect: {_cause(error)}", sent=False)
 
 
 def _cause(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from skep.cluster import ClusterState, NodeSet, NodeState
+from skep.cluster.state import reservation_key
 from skep.errors import ConflictError, ExpressionError, RequestError
 from skep.scheduler.engine_body import placed_container
 from skep.scheduler.placement import Placement, PlacementError
@@ -68,7 +69,9 @@ class Scheduler:
         placement = self.place(request, extra=extra)
         node = placement.node
         assert node is not None
-        key, name = f"placement:{next(self._keys)}", node.name
+        key, name = reservation_key(request.container), node.name
+        if not key or key in node.containers:
+            key = f"placement:{next(self._keys)}"
         self.state.reserve(placed_container(request.container, node), name, key)
         return Reservation(placement, node, lambda: self.state.release(name, key))
 
