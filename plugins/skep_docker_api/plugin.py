@@ -6,8 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from skep import HttpServer, Plugin, PluginSettings, ServerTLS, TlsSettings
+from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, TlsSettings
+from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
+from skep_docker_api.pending import Pending
 from skep_docker_api.routing import application
 from skep_docker_api.rows import Rows
 
@@ -47,11 +49,13 @@ class DockerApiPlugin(Plugin):
     Settings = DockerApiSettings
     settings: DockerApiSettings
     server: HttpServer
+    event_log: EventLog
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
         super().__init__(settings)
         self.rows = Rows()
         self.execs = KnownExecs()
+        self.pending = Pending()
 
     @property
     def urls(self) -> list[str]:
@@ -65,6 +69,7 @@ class DockerApiPlugin(Plugin):
         return self.settings.names == "node" or (self.settings.names == "auto" and several)
 
     async def __aenter__(self) -> Self:
+        self.event_log = EventLog(self.agent)
         self.server = HttpServer(
             application(self),
             self.settings.listen,
@@ -80,7 +85,16 @@ class DockerApiPlugin(Plugin):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.event_log.close_readers()
         await self.server.stop()
+
+    async def run(self) -> None:
+        """Collect the nodes' events."""
+        await self.event_log.run()
+
+    async def node_unhealthy(self, event: NodeUnhealthy) -> None:
+        """Let nobody wait for the node."""
+        self.pending.give_up(event.node)
 
     def _tls(self) -> ServerTLS | None:
         tls = self.settings.tls

@@ -18,7 +18,9 @@ __all__ = ["Handler", "agent_of", "application", "plugin_of"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SUBJECTS = ("containers", "execs", "images", "networks", "streams", "system", "volumes", "fallback")
+_SUBJECTS = (
+    "containers", "execs", "streams", "build", "events", "transfer", "images", "networks", "system", "volumes", "fallback"
+)  # fmt: skip
 _PLUGIN: web.AppKey[DockerApiPlugin] = web.AppKey("plugin")
 _LARGEST_BODY = 2**24
 """Bytes of a body that is held in memory; those that are passed through have no limit."""

@@ -1,9 +1,141 @@
-"""Networks."""
+"""Networks of all nodes. A network of one node goes by `node/name` too, and must where several nodes have one of its name."""
 
 from __future__ import annotations
 
-from skep_docker_api.routing import Handler
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from skep import Agent, ConflictError, Container, Engine, Network, NodeState, RequestError
+from skep_docker_api.answers import merged, successes
+from skep_docker_api.choice import choose_node
+from skep_docker_api.forward import OnAnswer, forward
+from skep_docker_api.listings import NETWORK_FILTERS, list_networks
+from skep_docker_api.lookups import find_container
+from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
+from skep_docker_api.queries import decode_body, filters, json_answer
+from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
-ROUTES: list[tuple[str, str, Handler]] = []
+
+async def list_(request: web.Request) -> web.Response:
+    """`docker network ls`, from the cluster's state."""
+    wanted, shows_nodes = filters(request, NETWORK_FILTERS), plugin_of(request).shows_nodes
+    return json_answer(list_networks(agent_of(request).cluster.state, wanted, shows_nodes=shows_nodes))
+
+
+async def inspect(request: web.Request) -> web.StreamResponse:
+    """`docker network inspect`: from its node, or as it was last known where that does not answer."""
+    agent = agent_of(request)
+    node, network = agent.cluster.state.find_network(request.match_info["name"])
+    if not node.node.is_healthy:
+        return json_answer(msgspec.Raw(network.row))
+    return await forward(request, agent.cluster.engine(node.name), f"/networks/{network.id}")
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """`docker network create`: `node/name` on that node, any other name where a container would go."""
+    agent = agent_of(request)
+    body: dict[str, Any] = await decode_body(request, dict[str, Any])
+    wanted = body.get("Name")
+    if not isinstance(wanted, str) or not wanted:
+        raise RequestError('expected a name for the network, in "Name"')
+    node, slash, name = wanted.rpartition("/")
+    if not slash:
+        _refuse_taken(agent, name)
+        node = choose_node(agent)
+    engine = healthy_engine(agent, node, f"network {wanted}")
+    data = msgspec.json.encode({**body, "Name": name})
+    return await forward(request, engine, "/networks/create", body=data, on_end=_refreshed(agent, node))
+
+
+def _refuse_taken(agent: Agent, name: str) -> None:
+    for node in agent.cluster.state.nodes:
+        if any(network.name == name for network in node.networks):
+            raise ConflictError(
+                f"network with name {name} already exists, on node {node.name}; to have another one, say where: NODE/{name}"
+            )
+
+
+def _refreshed(agent: Agent, node: str) -> OnAnswer:
+    async def refresh(status: int) -> None:
+        if status < 300:
+            await agent.cluster.member(node).refresh_networks()
+
+    return refresh
+
+
+async def remove(request: web.Request) -> web.StreamResponse:
+    """`docker network rm`."""
+    agent, name = agent_of(request), request.match_info["name"]
+    node, network = agent.cluster.state.find_network(name)
+    engine = healthy_engine(agent, node.name, f"network {name}")
+    return await forward(request, engine, f"/networks/{network.id}", on_end=_refreshed(agent, node.name))
+
+
+async def attach(request: web.Request) -> web.StreamResponse:
+    """`docker network connect` and `disconnect`, on the container's node."""
+    agent, name = agent_of(request), request.match_info["name"]
+    body: dict[str, Any] = await decode_body(request, dict[str, Any])
+    wanted = body.get("Container")
+    if not isinstance(wanted, str) or not wanted:
+        raise RequestError('expected a container\'s name or id, in "Container"')
+    container = find_container(agent.cluster.state, wanted)
+    network = _network_for(agent, name, container)
+    engine = healthy_engine(agent, container.node, f"container {wanted}")
+    data = msgspec.json.encode({**body, "Container": container.id})
+    path = f"/networks/{network.id}/{request.path.rpartition('/')[2]}"
+
+    async def on_end(status: int) -> None:
+        if status < 300:
+            await agent.cluster.member(container.node).refresh_networks()
+            await agent.cluster.refresh_container(container.node, container.id)
+
+    return await forward(request, engine, path, body=data, on_end=on_end)
+
+
+def _network_for(agent: Agent, name: str, container: Container) -> Network:
+    """The network that a container can be on: by a bare name that of its own node. Raises RequestError where it is elsewhere."""
+    own = agent.cluster.state.get_node(container.node)
+    for network in own.networks if own else ():
+        if name in (network.name, network.id):
+            return network
+    node, network = agent.cluster.state.find_network(name)
+    if own is not node and not _has(own, network):
+        raise RequestError(
+            f"network {name} is on node {node.name}, and container {container.name} is on node {container.node}: "
+            f"create it there, as {container.node}/{network.name}"
+        )
+    return network
+
+
+def _has(node: NodeState | None, network: Network) -> bool:
+    return node is not None and any(each.id == network.id for each in node.networks)
+
+
+async def prune(request: web.Request) -> web.Response:
+    """`docker network prune`, on all nodes that answer."""
+    agent, shows_nodes = agent_of(request), plugin_of(request).shows_nodes
+
+    async def ask(node: str, engine: Engine) -> Any:
+        query = request.rel_url.raw_query_string
+        answer = msgspec.json.decode(await engine.call("POST", "/networks/prune", query=query, timeout=120))
+        await agent.cluster.member(node).refresh_networks()
+        names = answer.get("NetworksDeleted") or []
+        return {"NetworksDeleted": [f"{node}/{name}" for name in names] if shows_nodes else names}
+
+    total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
+    return json_answer(total or {"NetworksDeleted": []})
+
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/networks", list_),
+    ("POST", "/networks/create", create),
+    ("POST", "/networks/prune", prune),
+    ("POST", "/networks/{name:.+}/connect", attach),
+    ("POST", "/networks/{name:.+}/disconnect", attach),
+    ("GET", "/networks/{name:.+}", inspect),
+    ("DELETE", "/networks/{name:.+}", remove),
+]

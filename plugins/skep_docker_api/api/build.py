@@ -1,0 +1,103 @@
+"""Images that are made: build on one node, chosen as for a container; commit on the container's node."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from skep import Agent, Engine, RequestError
+from skep_docker_api.answers import merged, successes
+from skep_docker_api.choice import choose_node
+from skep_docker_api.forward import OnAnswer, forward
+from skep_docker_api.lookups import find_container
+from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
+from skep_docker_api.queries import json_answer
+from skep_docker_api.routing import Handler, agent_of
+
+__all__ = ["ROUTES"]
+
+
+async def build(request: web.Request) -> web.StreamResponse:
+    """`docker build` by the classic builder, on one node; the image is there alone.
+
+    Build arguments that are scheduling entries (`--build-arg constraint:node==a`) say where, and are no arguments then;
+    `memory` and `cpushares` count for the choice.
+    """
+    if request.query.get("version", "1") not in ("", "1"):
+        raise RequestError(
+            "BuildKit is not supported here, as its sessions belong to one engine: use the classic builder "
+            "(DOCKER_BUILDKIT=0 docker build …)",
+            status=501,
+        )
+    agent = agent_of(request)
+    arguments, entries = _split(_arguments(request), agent)
+    node = choose_node(agent, entries, Memory=_number(request, "memory"), CpuShares=_number(request, "cpushares"))
+    pairs = [(key, value) for key, value in request.query.items() if key != "buildargs"]
+    if arguments:
+        pairs.append(("buildargs", msgspec.json.encode(arguments).decode()))
+    engine = healthy_engine(agent, node, "the build")
+    return await forward(request, engine, "/build", query=urlencode(pairs), on_end=_refreshed(agent, node))
+
+
+def _arguments(request: web.Request) -> dict[str, str | None]:
+    try:
+        return msgspec.json.decode(request.query.get("buildargs") or "{}", type=dict[str, str | None] | None) or {}
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RequestError(f'invalid buildargs: {error}; expected JSON such as {{"NAME": "value"}}') from None
+
+
+def _split(arguments: dict[str, str | None], agent: Agent) -> tuple[dict[str, str | None], list[str]]:
+    """The arguments proper, and the scheduling entries among them; docker splits both at the first `=`."""
+    kinds, proper, entries = agent.expression_kinds, dict[str, str | None](), list[str]()
+    for key, value in arguments.items():
+        kind, colon, _ = key.partition(":")
+        if colon and kind in kinds:
+            entries.append(key if value is None else f"{key}={value}")
+        else:
+            proper[key] = value
+    return proper, entries
+
+
+def _number(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _refreshed(agent: Agent, node: str) -> OnAnswer:
+    async def refresh(status: int) -> None:
+        if status < 300:
+            await agent.cluster.member(node).refresh_images()
+
+    return refresh
+
+
+async def commit(request: web.Request) -> web.StreamResponse:
+    """`docker commit`: the image is on the container's node alone."""
+    agent, name = agent_of(request), request.query.get("container", "")
+    container = find_container(agent.cluster.state, name)
+    engine = healthy_engine(agent, container.node, f"container {name}")
+    pairs = [(key, container.id if key == "container" else value) for key, value in request.query.items()]
+    end = _refreshed(agent, container.node)
+    return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
+
+
+async def prune(request: web.Request) -> web.Response:
+    """`docker builder prune`, on all nodes that answer."""
+    agent = agent_of(request)
+
+    async def ask(node: str, engine: Engine) -> Any:
+        query = request.rel_url.raw_query_string
+        return msgspec.json.decode(await engine.call("POST", "/build/prune", query=query, timeout=120))
+
+    total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
+    return json_answer(total or {"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("POST", "/build", build),
+    ("POST", "/build/prune", prune),
+    ("POST", "/commit", commit),
+]

@@ -1,0 +1,89 @@
+"""Which image a client means, and which nodes hold it. As engines read names: `repo` is `repo:latest`, Docker Hub is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from skep import ClusterState, Image, NodeState, NotFoundError, RequestError, split_reference
+
+__all__ = ["Held", "find_images", "normal_name", "reference_fits"]
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{3,64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An image on a node that holds it. `name` is what its engine is asked for: the client's name, or the whole id."""
+
+    node: NodeState
+    image: Image
+    name: str
+
+
+def normal_name(reference: str) -> str:
+    """A reference as engines list it: without Docker Hub's own names, `:latest` where there is no tag."""
+    name = reference
+    for prefix in ("docker.io/", "index.docker.io/", "library/"):
+        name = name.removeprefix(prefix)
+    return name if split_reference(name)[1] else f"{name}:latest"
+
+
+def find_images(state: ClusterState, reference: str) -> list[Held]:
+    """Each node that holds the image, in the natural order of their names; a tag may stand for another image on each.
+
+    A name wins over an id, an id over the beginning of one. Raises NotFoundError in docker's words, RequestError (400) where several
+    images' ids begin so.
+    """
+    name = normal_name(reference)
+    by_name = [
+        Held(node, image, reference) for node, image in _all(state) if name in image.tags or name in image.digests
+    ]
+    if by_name:
+        return by_name
+    by_id = list(_by_id(state, reference))
+    if not by_id:
+        raise NotFoundError(f"No such image: {reference}")
+    if len({held.image.id for held in by_id}) > 1:
+        raise RequestError(f"the image id {reference} is ambiguous: several images' ids begin with it")
+    return by_id
+
+
+def _all(state: ClusterState) -> Iterator[tuple[NodeState, Image]]:
+    for node in state.nodes:
+        for image in node.images:
+            yield node, image
+
+
+def _by_id(state: ClusterState, reference: str) -> Iterator[Held]:
+    match = _ID.fullmatch(reference)
+    if match is None:
+        return
+    start = f"sha256:{match[1]}"
+    for node, image in _all(state):
+        if image.id.startswith(start):
+            yield Held(node, image, image.id)
+
+
+def reference_fits(names: Iterable[str], pattern: str) -> bool:
+    """Whether one of an image's names fits a pattern of the filter `reference`: `*` and `?` stay within a part of the path.
+
+    A pattern without a tag fits every tag.
+    """
+    wanted = normal_pattern(pattern)
+    shape = re.compile(_shape(wanted))
+    return any(shape.fullmatch(each) for name in names for each in (name, split_reference(name)[0]))
+
+
+def normal_pattern(pattern: str) -> str:
+    """The pattern without Docker Hub's own names."""
+    for prefix in ("docker.io/", "index.docker.io/", "library/"):
+        pattern = pattern.removeprefix(prefix)
+    return pattern
+
+
+def _shape(pattern: str) -> str:
+    """A shell's pattern as a regular expression that takes linear time: runs of `*` are one."""
+    steps = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(steps.get(char) or re.escape(char) for char in re.sub(r"\*+", "*", pattern))

@@ -1,0 +1,220 @@
+"""What `docker info` and `docker version` show of a cluster; made from its state alone.
+
+The rows of `SystemStatus` are those of a Swarm manager, in its order; the docker command prints them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time
+
+__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "with_overcommit"]
+
+_OLDEST = "1.24"
+_USUAL = "1.41"
+"""Announced while no engine is known: every docker command in use speaks it."""
+
+_ABLE = [
+    "MemoryLimit",
+    "SwapLimit",
+    "KernelMemory",
+    "KernelMemoryTCP",
+    "CpuCfsPeriod",
+    "CpuCfsQuota",
+    "CPUShares",
+    "CPUSet",
+    "PidsLimit",
+    "OomKillDisable",
+    "IPv4Forwarding",
+    "BridgeNfIptables",
+    "BridgeNfIp6tables",
+]
+_STOPPED = (ContainerState.CREATED, ContainerState.EXITED, ContainerState.DEAD, ContainerState.REMOVING)
+
+
+def api_version(agent: Agent) -> str:
+    """The newest version of the Engine API that every healthy engine speaks."""
+    spoken = [node.node.api_version for node in agent.cluster.state.nodes if node.node.is_healthy]
+    return min(filter(None, spoken), key=_numbers, default=_USUAL)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def describe_versions(agent: Agent) -> dict[str, Any]:
+    """The answer to `GET /version`. Each version of an engine is a component that names its nodes."""
+    shared = {
+        "ApiVersion": api_version(agent),
+        "MinAPIVersion": _OLDEST,
+        "Os": "linux",
+        "Arch": _go_architecture(platform.machine()),
+        "KernelVersion": platform.release(),
+    }
+    components = [{"Name": "skep", "Version": __version__, "Details": {**shared, "Experimental": "false"}}]
+    known = sorted((n.node for n in agent.cluster.state.nodes if n.node.server_version), key=_engine_version)
+    for (version, spoken), nodes in itertools.groupby(known, key=_engine_version):
+        names = ", ".join(node.name for node in nodes)
+        components.append({"Name": "Nodes", "Version": version, "Details": {"ApiVersion": spoken, "Names": names}})
+    return {
+        "Platform": {"Name": f"skep {__version__}"},
+        "Components": components,
+        "Version": f"skep/{__version__}",
+        "GitCommit": "",
+        "GoVersion": f"none (Python {platform.python_version()})",
+        "BuildTime": "",
+        **shared,
+    }
+
+
+def _engine_version(node: Node) -> tuple[str, str]:
+    return node.server_version, node.api_version
+
+
+def _go_architecture(machine: str) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def describe_cluster(agent: Agent, listeners: int = 0) -> dict[str, Any]:
+    """The answer to `GET /info`: sums over all nodes, and each node in `SystemStatus`.
+
+    CPUs and memory are counted with overcommit. `listeners`: how many read events. `Warnings` names the nodes that do not answer.
+    """
+    nodes = agent.cluster.state.nodes
+    overcommit = agent.settings.cluster.overcommit
+    name = socket.gethostname()
+    return {
+        "ID": f"skep:{name}",
+        "Name": name,
+        **_counts(nodes),
+        "NCPU": sum(with_overcommit(node.node.cpus, overcommit) for node in nodes),
+        "MemTotal": sum(with_overcommit(node.node.memory, overcommit) for node in nodes),
+        "Driver": "",
+        "DriverStatus": None,
+        "SystemStatus": [list(row) for row in _status(agent)],
+        "Plugins": _plugins(nodes),
+        "Labels": [],
+        "ServerVersion": f"skep/{__version__}",
+        "SystemTime": format_time(time.time()),
+        "NEventsListener": listeners,
+        "OSType": _common((n.node.os_type for n in nodes), "linux"),
+        "OperatingSystem": _common((n.node.operating_system for n in nodes), platform.system()),
+        "KernelVersion": _common((n.node.kernel_version for n in nodes), platform.release()),
+        "Architecture": _common((n.node.architecture for n in nodes), platform.machine()),
+        "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": ""},
+        "HttpProxy": os.environ.get("HTTP_PROXY", ""),
+        "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
+        "NoProxy": os.environ.get("NO_PROXY", ""),
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": []},
+        "SecurityOptions": [],
+        "Runtimes": {},
+        "LiveRestoreEnabled": False,
+        "ExperimentalBuild": False,
+        "Debug": False,
+        "DockerRootDir": "",
+        "Warnings": [f"WARNING: {text}" for text in _complaints(nodes)] or None,
+        **dict.fromkeys(_ABLE, True),
+    }
+
+
+def _counts(nodes: Iterable[NodeState]) -> dict[str, int]:
+    total = running = paused = stopped = images = 0
+    for node in nodes:
+        up, frozen, down = _by_state(node)
+        total, running, paused, stopped = total + up + frozen + down, running + up, paused + frozen, stopped + down
+        images += len(node.images)
+    return {
+        "Containers": total,
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": stopped,
+        "Images": images,
+    }
+
+
+def _by_state(node: NodeState) -> tuple[int, int, int]:
+    """How many containers run, are paused, are stopped; those that are only planned yet are none."""
+    states = [each.state for each in node.containers.values() if each.state is not ContainerState.PENDING]
+    paused, stopped = states.count(ContainerState.PAUSED), sum(state in _STOPPED for state in states)
+    return len(states) - paused - stopped, paused, stopped
+
+
+def _plugins(nodes: Iterable[NodeState]) -> dict[str, Any]:
+    """The drivers that are in use, as engines are not asked for those that they could use."""
+    nodes = list(nodes)
+    volumes = {volume.driver for node in nodes for volume in node.volumes} | {"local"}
+    networks = {network.driver for node in nodes for network in node.networks} | {"bridge", "host", "null"}
+    return {"Volume": sorted(volumes), "Network": sorted(filter(None, networks)), "Authorization": None, "Log": []}
+
+
+def _common(values: Iterable[str], default: str) -> str:
+    return ", ".join(sorted({value for value in values if value})) or default
+
+
+def _complaints(nodes: Iterable[NodeState]) -> Iterator[str]:
+    for node in nodes:
+        if not node.node.is_healthy:
+            yield f"node {node.name} is {node.node.status}: {_one_line(node.node.error) or 'not reached yet'}"
+
+
+def _status(agent: Agent) -> Iterator[tuple[str, str]]:
+    nodes, overcommit = agent.cluster.state.nodes, agent.settings.cluster.overcommit
+    yield "Role", "primary"
+    yield "Strategy", _implementing(agent, "score_nodes")
+    yield "Filters", _implementing(agent, "filter_nodes")
+    yield "Nodes", str(len(nodes))
+    for node in nodes:
+        yield from _node_rows(node, overcommit)
+
+
+def _implementing(agent: Agent, hook: str) -> str:
+    return ", ".join(name for name, _ in agent.plugins.implementing(hook)) or "(none)"
+
+
+def _node_rows(state: NodeState, overcommit: float) -> Iterator[tuple[str, str]]:
+    node = state.node
+    running, paused, stopped = _by_state(state)
+    detail = f" ({running} Running, {paused} Paused, {stopped} Stopped)" if node.is_healthy else ""
+    memory = human_size(with_overcommit(node.memory, overcommit))
+    never_reached = node.status is NodeStatus.PENDING and not node.id
+    yield f" {'(unknown)' if never_reached else node.name}", node.address.removeprefix("tcp://")
+    yield "  └ ID", node.id
+    yield "  └ Status", node.status.capitalize()
+    yield "  └ Containers", f"{running + paused + stopped}{detail}"
+    yield "  └ Reserved CPUs", f"{state.cpus_used:g} / {with_overcommit(node.cpus, overcommit)}"
+    yield "  └ Reserved Memory", f"{human_size(state.memory_used)} / {memory}"
+    yield "  └ Labels", ", ".join(f"{key}={value}" for key, value in sorted(node.labels.items()))
+    if node.error:
+        yield "  └ Error", _one_line(node.error)
+    yield "  └ UpdatedAt", _utc(node.updated)
+    yield "  └ ServerVersion", node.server_version
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else ""
+
+
+def with_overcommit(amount: int, overcommit: float) -> int:
+    """What may be reserved of `amount`: whole percents of overcommit, both truncated toward zero, as a Swarm manager counts."""
+    return amount + int(amount * int(overcommit * 100) / 100)
+
+
+def human_size(size: float) -> str:
+    """Bytes with four significant digits: `1.021 GiB`, `0 B`."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} PiB"
