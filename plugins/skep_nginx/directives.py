@@ -1,0 +1,72 @@
+"""nginx's language: a tree of directives, and the one writer that quotes every word.
+
+Only the directives named here can be written, so that nothing that runs code or reads files by itself (`ssl_engine`,
+`load_module`, `lua`) can be, whatever a value says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["Block", "Line", "Ours", "write"]
+
+_DIRECTIVES = """
+    access_log client_body_temp_path client_max_body_size daemon default_type error_log events fastcgi_temp_path http
+    include keepalive large_client_header_buffers listen location log_format map pid proxy_buffer_size proxy_buffers
+    proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass proxy_set_header
+    proxy_temp_path return scgi_temp_path server server_name server_names_hash_bucket_size server_names_hash_max_size
+    server_tokens upstream uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
+"""
+_CASES = ("", "default", "80", "443", "websocket")  # of a map
+_NAMES = frozenset([*_DIRECTIVES.split(), *_CASES])
+_PLAIN = re.compile(r"[A-Za-z0-9_./:*=\[\]-]+")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Ours(str):
+    """Text of this plugin itself, which may use nginx's variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`name word word;`"""
+
+    name: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`name word { … }`"""
+
+    name: str
+    words: tuple[str, ...]
+    body: tuple[Line | Block, ...]
+
+
+def write(directives: Iterable[Line | Block]) -> bytes:
+    """The text of a configuration. Raises ValueError for what cannot be said."""
+    return ("\n".join(_lines(directives, "")) + "\n").encode("ascii")
+
+
+def _lines(directives: Iterable[Line | Block], indent: str) -> Iterator[str]:
+    for directive in directives:
+        if directive.name not in _NAMES:
+            raise ValueError(f"the directive {directive.name!r} is not one that this plugin writes")
+        head = " ".join([directive.name or '""', *map(_word, directive.words)])
+        if isinstance(directive, Line):
+            yield f"{indent}{head};"
+        else:
+            yield f"{indent}{head} {{"
+            yield from _lines(directive.body, indent + "    ")
+            yield f"{indent}}}"
+
+
+def _word(word: str) -> str:
+    if _PLAIN.fullmatch(word):
+        return word
+    if not word.isascii() or _FORBIDDEN.search(word) or ("$" in word and not isinstance(word, Ours)):
+        raise ValueError(f"{word[:60]!a} cannot be written to nginx's configuration")
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

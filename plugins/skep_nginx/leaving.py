@@ -1,0 +1,37 @@
+"""Containers that are about to be stopped: they get no more requests, though they still run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from skep import ClusterState, Container, ContainerState
+
+__all__ = ["Leaving"]
+
+_LONGEST = 300.0  # seconds; a stop that came to nothing must not keep a container out for ever
+
+
+class Leaving:
+    """Each container stays here until its process has ended."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._containers: dict[str, tuple[Container, float]] = {}
+
+    def add(self, container: Container) -> None:
+        """It is about to be stopped."""
+        self._containers[container.id] = container, self._clock() + _LONGEST
+
+    def ids(self) -> frozenset[str]:
+        """Those that are about to be stopped."""
+        return frozenset(self._containers)
+
+    def prune(self, state: ClusterState) -> None:
+        """Forget those whose process has ended, which was started again, and those that were not stopped after all."""
+        for id_, (container, until) in list(self._containers.items()):
+            node = state.get_node(container.node)
+            now = node.containers.get(id_) if node else None
+            ended = now is None or now.state is not ContainerState.RUNNING or now.started_at != container.started_at
+            if ended or until < self._clock():
+                del self._containers[id_]

@@ -1,0 +1,153 @@
+"""What the three places where nginx may run have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from skep import SkepError, TemporaryError
+from skep_nginx.hosts import STATUS_HOST
+from skep_nginx.reach import View
+from skep_nginx.render import Rendered
+
+__all__ = ["Place", "Refused", "ask_generation", "read_file", "run_command", "write_file"]
+
+_COMMAND_TIMEOUT = 30.0
+
+
+class Refused(SkepError):
+    """nginx read a configuration, and said no to it."""
+
+
+class Place(Protocol):
+    """Where nginx runs. All methods raise TemporaryError where something is away for now; `test` and `reload` also Refused."""
+
+    async def run(self) -> None:
+        """Keep nginx running, where that is ours to do; for as long as nobody cancels it."""
+
+    async def locate(self) -> View:
+        """Find nginx, and whence it sees containers."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes when nginx, as located, is another one, that knows nothing of what was installed."""
+        ...
+
+    async def installed(self) -> bytes | None:
+        """The configuration that is in its place; None if there is none, or it is not known."""
+        ...
+
+    async def test(self, rendered: Rendered) -> None:
+        """Let nginx itself try a configuration, without touching the live one."""
+
+    async def install(self, rendered: Rendered) -> None:
+        """Put it in its place, so that it is there whole or not at all."""
+
+    async def reload(self) -> None:
+        """Tell nginx to take it."""
+
+    async def generation(self) -> str:
+        """The generation that nginx answers with."""
+        ...
+
+    def complaint(self) -> str:
+        """What nginx said, since the last reload, about why it does not take the configuration; "" for nothing."""
+        ...
+
+
+async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0) -> str:
+    """Ask nginx over a new connection. Raises TemporaryError."""
+    where = str(unix) if unix else f"{host}:{port}"
+    try:
+        async with asyncio.timeout(2):
+            opening = asyncio.open_unix_connection(str(unix)) if unix else asyncio.open_connection(host, port)
+            reader, writer = await opening
+            try:
+                writer.write(f"GET /generation HTTP/1.0\r\nHost: {STATUS_HOST}\r\n\r\n".encode())
+                answer = await reader.read(4096)
+                answer += await reader.read(4096)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise TemporaryError(f"nginx does not answer at {where}: {error or 'too slow'}") from None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head[:16]:
+        raise TemporaryError(f"nginx at {where} answers with something else: {head[:60].decode('latin-1')!a}")
+    return body.decode("latin-1").strip()[:64]
+
+
+async def run_command(argv: Sequence[str]) -> None:
+    """Run a program to its end. Raises Refused with what it said when it fails, TemporaryError when it cannot run or hangs."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise TemporaryError(f"cannot run {argv[0]}: {error.strerror}") from None
+    try:
+        async with asyncio.timeout(_COMMAND_TIMEOUT):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        raise TemporaryError(f"{' '.join(argv)} did not end within {_COMMAND_TIMEOUT:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode == -9:
+        raise TemporaryError(f"{argv[0]} was killed")
+    if process.returncode:
+        raise Refused(said(output) or f"{argv[0]} ended with {process.returncode}")
+
+
+def said(output: bytes) -> str:
+    """What nginx printed, short enough for a log: its errors, without time stamps and safe to print."""
+    lines = output.decode("utf-8", "replace").splitlines()
+    errors = [line.partition("[emerg]")[2].strip() for line in lines if "[emerg]" in line]
+    return ascii("; ".join(errors or [line.strip() for line in lines[-3:]]))[1:-1][:500]
+
+
+async def write_file(path: Path, text: bytes) -> None:
+    """Replace a file whole: written beside it, synced, renamed. Raises TemporaryError."""
+
+    def write() -> None:
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            with beside.open("wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.chmod(0o644)
+            beside.replace(path)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    try:
+        await asyncio.to_thread(write)
+    except OSError as error:
+        raise TemporaryError(f"cannot write {path}: {error.strerror}") from None
+
+
+async def read_file(path: Path) -> bytes | None:
+    """A file's bytes; None if it is not there. Raises TemporaryError."""
+    try:
+        return await asyncio.to_thread(path.read_bytes)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TemporaryError(f"cannot read {path}: {error.strerror}") from None

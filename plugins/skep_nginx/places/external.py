@@ -1,0 +1,78 @@
+"""An nginx that somebody else runs on this host: one file of it is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from skep import TemporaryError
+from skep_nginx.directives import Block, Line, write
+from skep_nginx.places.base import ask_generation, read_file, run_command, write_file
+from skep_nginx.reach import View
+from skep_nginx.render import Rendered
+from skep_nginx.settings import NginxSettings
+
+__all__ = ["ExternalPlace", "wrap"]
+
+
+class ExternalPlace:
+    """Below `directory`: `candidate.conf`, `test.conf` (a whole configuration around it), and `run/` with nginx's status socket."""
+
+    identity = ""
+
+    def __init__(self, settings: NginxSettings) -> None:
+        self._settings = settings
+        self._own = settings.external
+        self._conf = Path(settings.external.conf)
+
+    async def run(self) -> None:
+        """Its owner does that."""
+        await asyncio.Event().wait()
+
+    async def locate(self) -> View:
+        """This host."""
+        try:
+            await asyncio.to_thread(self._settings.run.mkdir, 0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
+        return View(direct=self._settings.direct, host_address=self._settings.host_address)
+
+    async def installed(self) -> bytes | None:
+        """Our file."""
+        return await read_file(self._conf)
+
+    async def test(self, rendered: Rendered) -> None:
+        """The command `test`, on a configuration that has nothing but ours."""
+        candidate, whole = self._settings.home / "candidate.conf", self._settings.home / "test.conf"
+        await write_file(candidate, rendered.text)
+        await write_file(whole, wrap(str(candidate), str(self._settings.run / "test.pid")))
+        await run_command([word.replace("{conf}", str(whole)) for word in self._own.test])
+
+    async def install(self, rendered: Rendered) -> None:
+        """Rename over our file."""
+        await write_file(self._conf, rendered.text)
+
+    async def reload(self) -> None:
+        """The commands `check` and `reload`."""
+        await run_command(self._own.check)
+        await run_command(self._own.reload)
+
+    async def generation(self) -> str:
+        """By its unix socket."""
+        return await ask_generation(self._settings.status_socket)
+
+    def complaint(self) -> str:
+        """It tells its owner."""
+        return ""
+
+
+def wrap(candidate: str, pid: str) -> bytes:
+    """A whole configuration around a candidate, to test it alone."""
+    return write(
+        (
+            Line("pid", (pid,)),
+            Line("error_log", ("stderr", "warn")),
+            Block("events", (), (Line("worker_connections", ("64",)),)),
+            Block("http", (), (Line("include", (candidate,)),)),
+        )
+    )

@@ -1,0 +1,193 @@
+"""nginx as the agent's own process: started, watched, started again, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import suppress
+
+from skep import TemporaryError
+from skep_nginx.places.base import ask_generation, read_file, run_command, said, write_file
+from skep_nginx.places.master import Master
+from skep_nginx.places.user import Account, find_program
+from skep_nginx.reach import View
+from skep_nginx.render import Rendered
+from skep_nginx.settings import NginxSettings
+
+__all__ = ["ProcessPlace"]
+
+_STOP = 3.0
+_LINES_A_SECOND = 20
+
+
+class ProcessPlace:
+    """Below `directory`: `nginx.conf` (live, and found again at the next start), `candidate.conf`, and `run/`, nginx's own."""
+
+    identity = ""
+
+    def __init__(self, settings: NginxSettings, log: logging.Logger) -> None:
+        self._settings = settings
+        self._log = log
+        self._conf = settings.home / "nginx.conf"
+        self._candidate = settings.home / "candidate.conf"
+        self._account: Account | None = None
+        self._master: Master | None = None
+        self._complaint = ""
+        self._wanted = asyncio.Event()
+        self._spoken = 0, 0.0
+        self.starts = 0
+
+    # -- the process
+
+    async def run(self) -> None:
+        """Run nginx as soon as there is a configuration, and again when it ends."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_running(group), name="nginx process")
+
+    async def _keep_running(self, group: asyncio.TaskGroup) -> None:
+        self._master = await asyncio.to_thread(Master.adopt, self._settings.run / "nginx.pid", self._conf)
+        if self._master:
+            self._log.info("nginx runs already, as process %d: taken over", self._master.pid)
+        elif await read_file(self._conf) is not None:
+            self._wanted.set()
+        delay = 0.1
+        try:
+            while True:
+                if self._master is None:
+                    await self._wanted.wait()
+                    self._wanted.clear()
+                    await self._start(group)
+                    delay = min(delay * 2, self._settings.retry)
+                if self._master is None:
+                    await self._pause(delay)
+                    continue
+                began = time.monotonic()
+                how = await self._master.wait()
+                self._master.dismiss_workers()
+                self._master.close()
+                self._master = None
+                delay = 0.1 if time.monotonic() - began > 10 else delay
+                self._log.error(
+                    "nginx %s, starting it again in %.1f s: %s", how, delay, self._complaint or "no reason told"
+                )
+                await self._pause(delay)
+        finally:
+            if self._master is not None:
+                await self._master.stop(_STOP)
+                self._master = None
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next start, unless somebody asks for it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        self._wanted.set()
+
+    async def _start(self, group: asyncio.TaskGroup) -> None:
+        # A killed nginx leaves its socket, and the next one would call the address taken.
+        await asyncio.to_thread(self._settings.status_socket.unlink, missing_ok=True)
+        ours, its = os.pipe()
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *self._command(await self._prepare(), str(self._conf)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=its,
+                start_new_session=True,
+            )
+        except (OSError, TemporaryError) as error:
+            os.close(ours)
+            self._complaint = f"cannot start nginx: {error}"
+            self._log.error("%s", self._complaint)
+            return
+        finally:
+            os.close(its)
+        self.starts += 1
+        self._master = Master(child.pid, child)
+        group.create_task(self._listen(ours), name="nginx errors")
+
+    async def _listen(self, pipe: int) -> None:
+        """Log what nginx complains of. Its workers hold the pipe too, so this ends after it."""
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
+        )
+        try:
+            while True:
+                try:
+                    line = await reader.readline()
+                except ValueError:  # longer than any line of nginx
+                    continue
+                if not line:
+                    return
+                if b"[emerg]" in line:
+                    self._complaint = said(line)
+                self._report(line)
+        finally:
+            transport.close()
+
+    def _report(self, line: bytes) -> None:
+        count, since = self._spoken
+        now = time.monotonic()
+        if now - since >= 1:
+            if count > _LINES_A_SECOND:
+                self._log.warning("nginx: and %d more lines", count - _LINES_A_SECOND)
+            count, since = 0, now
+        self._spoken = count + 1, since
+        if count < _LINES_A_SECOND:
+            self._log.warning("nginx: %s", ascii(line.decode("utf-8", "replace").strip())[1:-1][:500])
+
+    async def _prepare(self) -> Account:
+        """Find the user, and make the folders."""
+        if self._account is None:
+            account = await asyncio.to_thread(Account.choose, self._settings)
+            try:
+                await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
+                await asyncio.to_thread(account.own, self._settings.run)
+            except OSError as error:
+                raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
+            self._account = account
+        return self._account
+
+    def _command(self, account: Account, conf: str, *words: str) -> list[str]:
+        program = find_program(self._settings.nginx)
+        return [*account.words, program, *words, "-e", "stderr", "-p", str(self._settings.home), "-c", conf]
+
+    # -- its configuration
+
+    async def locate(self) -> View:
+        """This host."""
+        await self._prepare()
+        return View(direct=self._settings.direct, host_address=self._settings.host_address)
+
+    async def installed(self) -> bytes | None:
+        """What the next start would begin with."""
+        return await read_file(self._conf)
+
+    async def test(self, rendered: Rendered) -> None:
+        """`nginx -t`, as the user that nginx runs as."""
+        account = await self._prepare()
+        await write_file(self._candidate, rendered.text)
+        await run_command(self._command(account, str(self._candidate), "-t", "-q"))
+
+    async def install(self, rendered: Rendered) -> None:
+        """Rename over the live file."""
+        await write_file(self._conf, rendered.text)
+
+    async def reload(self) -> None:
+        """SIGHUP, or start it."""
+        self._complaint = ""
+        if self._master is not None:
+            self._master.hang_up()
+        else:
+            self._wanted.set()
+
+    async def generation(self) -> str:
+        """By its unix socket."""
+        return await ask_generation(self._settings.status_socket)
+
+    def complaint(self) -> str:
+        """Its last `[emerg]`."""
+        return self._complaint

@@ -1,0 +1,66 @@
+"""What an operator asks: is it live, what is served, what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from skep import Metric
+from skep_nginx.apply import Applier
+from skep_nginx.collect import Backend, Picture, Rejection
+
+__all__ = ["describe", "left_out", "samples"]
+
+
+def left_out(picture: Picture, applier: Applier) -> list[Rejection]:
+    """All containers that ask for hosts and are left out."""
+    refused = (Rejection(b.id, b.name, b.node, "nginx", reason) for b, reason in applier.refused.items())
+    return sorted((*picture.rejections, *refused), key=lambda each: (each.node, each.name, each.id))
+
+
+def describe(picture: Picture, applier: Applier, *, mode: str, error: str, starts: int) -> dict[str, Any]:
+    """The status as JSON shows it."""
+    live = applier.live
+    return {
+        "mode": mode,
+        "state": "failing" if error else "live" if live else "starting",
+        "error": error,
+        "generation": live.generation if live else "",
+        "sites": _sites(applier.backends),
+        "left_out": [
+            {"container": r.name, "id": r.id[:12], "node": r.node, "by": r.by, "reason": r.reason}
+            for r in left_out(picture, applier)
+        ],
+        "counts": {**vars(applier.counts), "starts": starts},
+    }
+
+
+def _sites(backends: Iterable[Backend]) -> dict[str, list[dict[str, str]]]:
+    sites: dict[str, list[dict[str, str]]] = {}
+    for backend in backends:
+        entry = {"container": backend.name, "node": backend.node, "address": str(backend.server or "")}
+        for host in backend.hosts:
+            sites.setdefault(host, []).append(entry)
+    return dict(sorted(sites.items()))
+
+
+def samples(picture: Picture, applier: Applier, *, error: str, starts: int) -> Iterable[Metric]:
+    """The same for /metrics."""
+    counts = applier.counts
+    yield Metric("skep_nginx_reloads_total", counts.reloads, "Configurations that nginx was told to take.", "counter")
+    yield Metric("skep_nginx_tests_total", counts.tests, "Configurations that nginx was asked to test.", "counter")
+    yield Metric("skep_nginx_failures_total", counts.failures, "Times that a change did not get live.", "counter")
+    yield Metric(
+        "skep_nginx_rollbacks_total", counts.rollbacks, "Times that the last good one was put back.", "counter"
+    )
+    yield Metric("skep_nginx_starts_total", starts, "Times that nginx was started.", "counter")
+    yield Metric("skep_nginx_live", float(applier.live is not None and not error), "Whether the last change is live.")
+    hosts = {host for backend in applier.backends for host in backend.hosts}
+    yield Metric("skep_nginx_sites", len(hosts), "Hosts that nginx knows.")
+    yield Metric(
+        "skep_nginx_servers", sum(b.server is not None for b in applier.backends), "Containers that get requests."
+    )
+    rejections = left_out(picture, applier)
+    for by in ("value", "reach", "nginx"):
+        count = sum(rejection.by == by for rejection in rejections)
+        yield Metric("skep_nginx_left_out", count, "Containers left out, by reason.", labels=(("by", by),))
