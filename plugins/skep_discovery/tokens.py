@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from skep import TLS, SettingsError, TemporaryError
+from skep import SettingsError, TemporaryError
 from skep_discovery.entries import parse_entries, parse_entry
 from skep_discovery.watching import poll
 
@@ -153,6 +153,8 @@ async def _call(
 
 def _tls(options: Mapping[str, str]) -> ssl.SSLContext:
     from pathlib import Path
+
+    from skep import TLS
 
     ca = options.get("token.cacertfile")
     return TLS(ca=Path(ca) if ca else None).ssl_context()

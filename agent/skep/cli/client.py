@@ -108,6 +108,7 @@ class AgentClient:
             except (OSError, ssl.SSLError) as error:
                 reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                 failures.append(f"{place.text}: {reason}")
+                connection.close()
             else:
                 return connection, place
         raise TemporaryError(
@@ -173,6 +174,8 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     answer = response.read(_MOST_BYTES + 1)
     if len(answer) > _MOST_BYTES:
         raise TemporaryError(f"the answer has more than {_MOST_BYTES} bytes")
+    if response.length:
+        raise http.client.IncompleteRead(answer, response.length)
     return answer
 
 
@@ -184,10 +187,9 @@ def _decoded(answer: bytes, path: str) -> Any:
 
 
 def _refusal(response: http.client.HTTPResponse, path: str) -> RequestError:
-    answer = _read(response)
     try:
-        message = json.loads(answer)["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        message = json.loads(_read(response))["message"]
+    except (ValueError, KeyError, TypeError, RecursionError, http.client.HTTPException):
         message = f"{path}: status {response.status}"
     if response.status == 404:
         return NotFoundError(str(message))

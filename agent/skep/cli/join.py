@@ -7,7 +7,7 @@ import logging
 import random
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from skep.cli.entry import discovery_backend
 from skep.cli.options import Duration, discovery_argument, json_option, key_values
 from skep.cli.output import show_json
 from skep.cli.service import run_service
-from skep.errors import SkepError, TemporaryError
+from skep.errors import TemporaryError
 
 if TYPE_CHECKING:
     from skep.hooks import DiscoveryBackend
@@ -80,8 +80,7 @@ class _Registration:
             yield task
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
     async def _beat(self) -> None:
         # Engines that start together do not ask together.
@@ -127,11 +126,4 @@ def join(
     options = dict(key_values("--discovery-opt", discovery_opt))
     backend, rest = discovery_backend(discovery)
     registration = _Registration(backend, rest, options, advertise, heartbeat, ttl, delay)
-    run_service(registration.opened, wait=_ended)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    try:
-        await asyncio.shield(task)
-    except SkepError as error:
-        raise SkepError(f"cannot join: {error}") from None
+    run_service(registration.opened, wait=asyncio.shield)

@@ -70,7 +70,7 @@ async def test_what_joins_is_found_and_what_expires_is_gone(place: str, clusters
 async def test_wrong_input_of_ours_is_a_settings_error(place: str) -> None:
     with pytest.raises(SettingsError, match="address"):
         await TokenBackend().register(f"{place}/t", {}, "nonsense", 60)
-    with pytest.raises(SettingsError, match="token.plan"):
+    with pytest.raises(SettingsError, match=r"token\.plan"):
         TokenBackend().watch(f"{place}/t", {"token.plan": "true"}, BEAT)
     with pytest.raises(SettingsError, match="true or false"):
         TokenBackend().watch(f"{place}/t", {"token.plain": "yes"}, BEAT)
