@@ -20,9 +20,11 @@ def from_engine(body: bytes, node: Node) -> bytes:
         raise EngineProtocolError(f"node {node.name}: unreadable container: {error}") from None
     settings = found.get("NetworkSettings")
     ports = settings.get("Ports") if isinstance(settings, dict) else None
-    for bindings in ports.values() if isinstance(ports, dict) else ():
-        for binding in bindings or ():
-            binding["HostIp"] = host_ip(binding.get("HostIp", ""), node)
+    for key, bindings in ports.items() if isinstance(ports, dict) else ():
+        if bindings:
+            shown = [{**binding, "HostIp": host_ip(binding.get("HostIp", ""), node)} for binding in bindings]
+            # 0.0.0.0 and :: have become one
+            ports[key] = [each for at, each in enumerate(shown) if each not in shown[:at]]
     return msgspec.json.encode({**found, "Node": node_block(node)})
 
 
