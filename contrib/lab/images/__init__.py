@@ -23,6 +23,7 @@ _RECIPES: dict[str, Recipe] = {
     "python": python.python,
     "counter": python.counter,
     "skep": python.skep,
+    "nginx-proxy": python.nginx_proxy,
 }
 NAMES = tuple(_RECIPES)
 """The images that there are; each is tagged latest."""

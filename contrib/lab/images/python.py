@@ -8,7 +8,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from contrib.lab.errors import LabError
-from contrib.lab.images.servers import busybox
+from contrib.lab.images.servers import busybox, nginx
 from contrib.lab.images.tree import Tree
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -17,6 +17,14 @@ _NOT_NEEDED = {
     "distutils", "dist-packages", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages",
     "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
+_PROXY = """\
+[plugins.nginx]
+mode = "process"
+"""
+_PROXY_START = """\
+#!/bin/sh
+exec python3 -m skep run --config /etc/skep/proxy.toml --set "cluster.engines=[\\"$DOCKER_HOST\\"]"
+"""
 _COUNTER = Path(__file__).parents[2] / "counter" / "counter.py"
 
 
@@ -47,6 +55,15 @@ def skep(tree: Tree) -> tuple[str, ...]:
     settings = python(tree)
     install(tree, "skep")
     return (*settings[:-1], 'ENTRYPOINT ["python3", "-m", "skep"]', 'CMD ["--help"]')
+
+
+def nginx_proxy(tree: Tree) -> tuple[str, ...]:
+    """nginx, configured by an agent that watches the engine, or the manager, that DOCKER_HOST names."""
+    settings = skep(tree)
+    nginx(tree)
+    tree.text("/etc/skep/proxy.toml", _PROXY)
+    tree.text("/usr/local/bin/nginx-proxy", _PROXY_START, 0o755)
+    return (*settings[:-2], "EXPOSE 80", 'CMD ["nginx-proxy"]')
 
 
 def install(tree: Tree, *names: str) -> None:

@@ -52,7 +52,10 @@ class Tree:
 
     def link(self, path: str, target: str) -> None:
         """Add a symbolic link."""
-        self.directory(path.strip("/").rpartition("/")[0])
+        path = path.strip("/")
+        if path in self._has:
+            return
+        self.directory(path.rpartition("/")[0])
         member = _member(path, tarfile.SYMTYPE, 0o777)
         member.linkname = target
         self._add(member)
