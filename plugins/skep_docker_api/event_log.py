@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ import msgspec
 
 from skep import (
     Agent,
-    EngineEvent,
+    EngineEvents,
     LifecycleEvent,
     Node,
     NodeJoined,
@@ -107,7 +107,7 @@ class EventLog:
         self._complete_from = time.time_ns()
         try:
             async with self._agent.cluster.engine_events() as queue, asyncio.TaskGroup() as group:
-                group.create_task(self._collect(queue.get), name="docker_api: events of engines")
+                group.create_task(self._collect(queue), name="docker_api: events of engines")
                 group.create_task(self._collect_nodes(), name="docker_api: events of nodes")
         finally:
             self.close_readers()
@@ -127,12 +127,12 @@ class EventLog:
         finally:
             self._readers.discard(reader)
 
-    async def _collect(self, next_event: Callable[[], Awaitable[tuple[str, EngineEvent]]]) -> None:
-        while True:
-            name, event = await next_event()
+    async def _collect(self, events: EngineEvents) -> None:
+        async for name, event in events:
             state = self._agent.cluster.state.get_node(name)
             if state is not None and (merged := _merged(state.node, event.raw)):
                 self._add(merged)
+        raise TemporaryError(f"the nodes' events are lost for a moment: {events.note}")
 
     async def _collect_nodes(self) -> None:
         async with aclosing(self._agent.events()) as stream:  # type: ignore[type-var]

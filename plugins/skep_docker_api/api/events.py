@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -14,13 +14,14 @@ from aiohttp import web
 
 from skep import RequestError, TemporaryError
 from skep_docker_api.event_filters import event_filter
-from skep_docker_api.event_log import EventLog, MergedEvent
+from skep_docker_api.event_log import MergedEvent
 from skep_docker_api.queries import filters
 from skep_docker_api.routing import Handler, plugin_of
 
 __all__ = ["ROUTES"]
 
 _SECONDS = re.compile(r"(\d{1,12})(?:\.(\d{0,9})\d*)?", re.ASCII)
+_ON_ITS_WAY = 0.3  # seconds that an event may take to get here
 _TO_TAKE = 10.0  # seconds that a client has to take what it is sent
 
 
@@ -41,27 +42,19 @@ async def events(request: web.Request) -> web.StreamResponse:
     fits = event_filter(filters(request, _Any()))  # type: ignore[arg-type]
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_remaining(until)):
-            async with aclosing(_batches(log, since, until)) as batches:
-                async for batch in batches:
-                    await _send(request, response, batch, fits)
-    return response
-
-
-async def _batches(log: EventLog, since: int | None, until: int | None) -> AsyncGenerator[Iterable[MergedEvent]]:
-    """First the past, where it is asked for; then what happens, without what the past held already."""
-    now = time.time_ns()
     with log.reading() as reader:
-        seen = set()
+        seen = set[tuple[object, ...]]()
         if since is not None or until is not None:
+            now = time.time_ns()
             past = await log.past(since or 0, min(until or now, now))
             seen = {event.key for event in past}
-            yield past
-        if until is not None and until <= now:
-            return
-        async for batch in reader:
-            yield [event for event in batch if event.key not in seen and (until is None or event.at <= until)]
+            await _send(request, response, past, fits)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_remaining(until)):
+                async for batch in reader:
+                    new = [event for event in batch if event.key not in seen and (until is None or event.at <= until)]
+                    await _send(request, response, new, fits)
+    return response
 
 
 async def _send(
@@ -80,9 +73,8 @@ async def _send(
 
 
 def _remaining(until: int | None) -> float | None:
-    """Seconds to wait; the past may take its time."""
-    left = None if until is None else (until - time.time_ns()) / 1e9
-    return left if left is None or left > 0 else None
+    """Seconds to wait for more, None for ever. What happened just before `until` may be on its way still."""
+    return None if until is None else max(0.0, (until - time.time_ns()) / 1e9 + _ON_ITS_WAY)
 
 
 def _moment(request: web.Request, name: str) -> int | None:
