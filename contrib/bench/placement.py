@@ -1,4 +1,4 @@
-"""Placements per second, by rule and by the cluster's size: each node has 30 containers, and each placement is reserved and released.
+"""Placements per second, by rule and by the cluster's size: each node has about 30 containers, and each placement is reserved and released.
 
 .venv/bin/python contrib/bench/placement.py [--nodes 10,100,1000] [--runs 5] [--seconds 0.5]
 """
@@ -62,7 +62,7 @@ def make_agent(nodes: int) -> Agent:
             node.name,
             [Image(f"sha256:{i:064x}", (f"{name}:latest",)) for i, name in enumerate(("nginx", "redis", "app"))],
         )
-        for c in range(CONTAINERS):
+        for c in range(CONTAINERS - 5 + n % 11):
             state.put_container(
                 Container(
                     f"{n:032x}{c:032x}",
@@ -76,7 +76,7 @@ def make_agent(nodes: int) -> Agent:
                     },
                     bindings=(Port(80, "tcp", 8000 + c),),
                     ports=(Port(80, "tcp", 8000 + c),),
-                    memory=2**28,
+                    memory=2**25 * (1 + (7 * n + 3 * c) % 16),
                 )
             )
     return agent
@@ -110,7 +110,7 @@ def main() -> None:
     options = parser.parse_args()
     sizes = [int(size) for size in options.nodes.split(",")]
     agents = [make_agent(size) for size in sizes]
-    print(f"placements per second, median of {options.runs} runs; {CONTAINERS} containers on each node")
+    print(f"placements per second, median of {options.runs} runs; about {CONTAINERS} containers on each node")
     print("".join([f"{'':18}", *(f"{size:>9} nodes" for size in sizes)]))
     for name, body in CASES.items():
         rates = [statistics.median(rate(a, body, options.seconds) for _ in range(options.runs)) for a in agents]

@@ -38,7 +38,9 @@ def _found(query: PlacementQuery, expression: Expression) -> NodeSet:
     """The nodes that hold something that the value fits."""
     if expression.key == "image":
         return query.state.with_image(lambda image: any(map(expression.equals, _image_names(image))))
-    return query.state.with_container(lambda container: _fits(expression, container))
+    return query.state.with_container(
+        lambda container: _fits(expression, container), key=("affinity", expression.key, expression.value)
+    )
 
 
 def _fits(expression: Expression, container: Container) -> bool:

@@ -36,11 +36,11 @@ class ConstraintPlugin(Plugin):
 def _accepted(query: PlacementQuery, expression: Expression) -> NodeSet:
     if expression.key != "node":
         return query.state.with_label(expression.key, lambda value: expression.accepts((value,)))
-    exact = query.state.get_node(expression.value) if expression.pattern is None else None
-    if exact is None:
-        return query.nodes.where(lambda node: expression.accepts(_candidates(expression, node)))
-    named = query.state.node_set([exact])
-    return query.nodes - named if expression.negated else named
+    ranks = query.state.rank_nodes(
+        ("constraint", expression.text),
+        lambda node: 0 if expression.accepts(_candidates(expression, node)) else None,
+    )
+    return ranks[0][1] if ranks else query.state.node_set(())
 
 
 def _candidates(expression: Expression, node: NodeState) -> tuple[str, ...]:

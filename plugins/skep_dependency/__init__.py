@@ -47,22 +47,19 @@ def _dependencies(request: PlacementRequest) -> Iterator[tuple[str, str]]:
 
 
 def _holders(query: PlacementQuery, reference: str) -> NodeSet:
-    """The nodes that hold the container: by name, by node/name, else by id, swarm id, or the beginning of one."""
+    """The nodes that hold the container: by name, by node/name, else by id, Swarm's id, or the beginning of one."""
     state = query.state
     node, slash, name = reference.lstrip("/").partition("/")
     wanted = name if slash else node
     found = [each for each in state.named(wanted) if not slash or each.node == node] if wanted else []
-    if found:
-        return state.node_set(known for each in found if (known := state.get_node(each.node)))
-    if not wanted or slash:
-        return state.node_set(())
-    exact = state.with_container(lambda container: wanted in _ids(container))
-    return exact or state.with_container(lambda each: any(id_.startswith(wanted) for id_ in _ids(each)))
+    if not found and wanted and not slash:
+        found = list(state.with_id(wanted))
+        found = [each for each in found if wanted in _ids(each)] or found
+    return state.node_set(known for each in found if (known := state.get_node(each.node)))
 
 
-def _ids(container: Container) -> tuple[str, ...]:
-    swarm = container.labels.get(_SWARM_ID, "")
-    return (container.id, swarm) if swarm else (container.id,)
+def _ids(container: Container) -> tuple[str, str]:
+    return container.id, container.labels.get(_SWARM_ID, "")
 
 
 def _where(holders: NodeSet) -> str:

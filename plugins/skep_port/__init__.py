@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +11,9 @@ from skep import Container, NodeSet, NodeState, PlacementQuery, Plugin, Port, Ve
 
 __all__ = ["PortPlugin"]
 
-_Taken = Mapping[
-    tuple[int, str], Mapping[str, NodeSet]
-]  # a host's port and protocol, then its address, to the nodes that hold it
+_Key = tuple[
+    bool, int | None, str, str | None
+]  # on the host's network, number, protocol, address: "" for all, None for any
 
 
 class PortPlugin(Plugin):
@@ -24,26 +23,25 @@ class PortPlugin(Plugin):
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
         """Keep the nodes where each wanted port is free; of a range one free port is enough."""
-        wanted = _wanted(query.request.container, query.request.body)
+        request = query.request
+        wanted = _wanted(request.container, request.body)
         if not wanted:
             return None
-        host = query.request.container.network_mode == "host"
-        taken = _taken(query, {(port.public, port.protocol) for ports in wanted for port in ports}, host)
-        kept = query.nodes
+        host = request.container.network_mode == "host"
+        find = query.state.container_index("port", _keys)
+        kept, taken = query.nodes, []
         for ports in wanted:
             full = kept
             for port in ports:
-                full = full & _holders(taken, port, query)
+                full = full & _holders(find, port, host)
                 if not full:
                     break
             kept = kept - full
+            taken.append(full)
 
         def reason(node: NodeState) -> str:
-            for ports in wanted:
-                holders = [_holder(node, port, host) for port in ports]
-                if all(holders):
-                    return f"port {_shown(ports)}: taken by {holders[0]}"
-            return "port: free by now"
+            ports = next(ports for ports, full in zip(wanted, taken, strict=True) if node in full)
+            return f"port {_shown(ports)}: taken by {_holder(node, ports[0], host)}"
 
         return Verdict(kept, reason, lambda: [f"port {_shown(ports)}" for ports in wanted])
 
@@ -51,7 +49,9 @@ class PortPlugin(Plugin):
 def _wanted(container: Container, body: Mapping[str, Any]) -> list[Sequence[Port]]:
     """What must be free, as ports of the host: of each entry one. On the host's network, what is exposed is what is used."""
     if container.network_mode == "host":
-        return [(port,) for port in _exposed(container)]
+        return [(Port(port.private, port.protocol, port.private),) for port in container.exposed]
+    if not container.bindings:
+        return []
     ranges = list(_ranges(body))
     ranged = {port for ports in ranges for port in ports}
     return [*((port,) for port in container.bindings if port.public and port not in ranged), *ranges]
@@ -69,49 +69,46 @@ def _ranges(body: Mapping[str, Any]) -> Iterator[Sequence[Port]]:
                 yield [Port(int(private), (protocol or "tcp").lower(), number, ip) for number in numbers]
 
 
-def _exposed(container: Container) -> list[Port]:
-    return [Port(port.private, port.protocol, port.private) for port in container.exposed]
+def _claims(container: Container) -> tuple[bool, Sequence[Port]]:
+    """The ports of its host that a container holds: what its engine gave it while it is up, else what it asked for.
 
-
-def _claims(container: Container, host: bool) -> Sequence[Port]:
-    """The ports of its host that a container holds: what its engine gave it while it is up, else what it asked for."""
-    if host or container.network_mode == "host":
-        return _exposed(container) if host and container.network_mode == "host" else ()
+    True with them where it is on the host's network: those are compared among each other only.
+    """
+    if container.network_mode == "host":
+        return True, [Port(port.private, port.protocol, port.private) for port in container.exposed]
     given = [port for port in container.ports if port.public] if container.state.is_up else []
-    return given or container.bindings
+    return False, given or [port for port in container.bindings if port.public]
 
 
-def _taken(query: PlacementQuery, keys: set[tuple[int | None, str]], host: bool) -> _Taken:
-    nodes: dict[tuple[int, str], dict[str, list[NodeState]]] = defaultdict(lambda: defaultdict(list))
-    for node in query.nodes:
-        for container in node.containers.values():
-            for port in _claims(container, host):
-                if port.public and (port.public, port.protocol) in keys:
-                    nodes[port.public, port.protocol][_address(port.ip)].append(node)
-    return {key: {ip: query.state.node_set(found) for ip, found in ips.items()} for key, ips in nodes.items()}
+def _keys(container: Container) -> Iterator[_Key]:
+    """Each claimed port twice: with its address, and with None for whoever wants it on all of them."""
+    host, ports = _claims(container)
+    for port in ports:
+        yield host, port.public, port.protocol, _address(port.ip)
+        yield host, port.public, port.protocol, None
 
 
-def _holders(taken: _Taken, port: Port, query: PlacementQuery) -> NodeSet:
-    found = query.state.node_set(())
-    for ip, nodes in taken.get((port.public or 0, port.protocol), {}).items():
-        if _meet(ip, _address(port.ip)):
-            found = found | nodes
-    return found
+def _holders(find: Callable[[_Key], NodeSet], port: Port, host: bool) -> NodeSet:
+    address = _address(port.ip)
+    if not address:
+        return find((host, port.public, port.protocol, None))
+    return find((host, port.public, port.protocol, address)) | find((host, port.public, port.protocol, ""))
 
 
 def _holder(node: NodeState, port: Port, host: bool) -> str:
-    """The container that holds the port on a node, for people; "" where it is free."""
+    """The container that holds the port on a node, for people."""
     for container in node.containers.values():
-        for each in _claims(container, host):
-            same = (each.public, each.protocol) == (port.public, port.protocol)
-            if same and _meet(_address(each.ip), _address(port.ip)):
-                return f"{container.name or 'a container without a name'} ({container.short_id or 'under way'})"
-    return ""
+        on_host, ports = _claims(container)
+        if on_host is host and any(_clash(each, port) for each in ports):
+            return f"{container.name or 'a container without a name'} ({container.short_id or 'under way'})"
+    return "a container that is gone by now"
 
 
-def _meet(one: str, other: str) -> bool:
-    """Whether two addresses of a host share a socket: "" is every one."""
-    return not one or not other or one == other
+def _clash(one: Port, other: Port) -> bool:
+    if (one.public, one.protocol) != (other.public, other.protocol):
+        return False
+    addresses = {_address(one.ip), _address(other.ip)}
+    return len(addresses) == 1 or "" in addresses
 
 
 @lru_cache(maxsize=1024)

@@ -34,15 +34,11 @@ class SpreadPlugin(Plugin):
         if not container.memory and not container.nano_cpus and not container.cpu_shares:
             return Scores([(-float(count), nodes) for count, nodes in query.state.by_container_count()])
         percent = self._percent()
-        groups: dict[float, list[NodeState]] = {}
-        for node in query.nodes:
-            weight = _weight(query, node, percent)
-            if weight is not None:
-                # as one number: a step of weight counts more than any number of containers
-                groups.setdefault(-(weight + len(node.containers) / 1e6), []).append(node)
-        ranked = sorted(groups.items(), reverse=True)
+        wanted = (container.memory, wanted_cpus(query), percent)
+        ranks = query.state.rank_nodes(("spread", *wanted), lambda node: _rank(node, *wanted))
         return Scores(
-            [(score, query.state.node_set(nodes)) for score, nodes in ranked],
+            # as one number: a step of weight counts more than any number of containers
+            [(-(weight + count / 1e6), nodes) for (weight, count), nodes in ranks],
             lambda node: _refusal(query, node, percent),
             lambda: _wanted(query),
         )
@@ -62,13 +58,13 @@ def _total(amount: int, percent: int) -> int:
     return amount + int(amount * percent / 100)
 
 
-def _weight(query: PlacementQuery, node: NodeState, percent: int) -> int | None:
-    """CPU score and memory score, each 0 to 100, and the node's failures; None where there is no room."""
-    cpu = _score(node.cpus_used, wanted_cpus(query), _total(node.node.cpus, percent))
-    memory = _score(node.memory_used, query.request.container.memory, _total(node.node.memory, percent))
-    if cpu is None or memory is None:
+def _rank(node: NodeState, memory: int, cpus: float, percent: int) -> tuple[int, int] | None:
+    """Weight (CPU score and memory score, each 0 to 100, and the node's failures), then number of containers; None: no room."""
+    cpu_score = _score(node.cpus_used, cpus, _total(node.node.cpus, percent))
+    memory_score = _score(node.memory_used, memory, _total(node.node.memory, percent))
+    if cpu_score is None or memory_score is None:
         return None
-    return cpu + memory + _FAILURE * node.node.failures
+    return cpu_score + memory_score + _FAILURE * node.node.failures, len(node.containers)
 
 
 def _score(used: float, wanted: float, total: int) -> int | None:

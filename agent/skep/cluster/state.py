@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from skep.cluster import lookup
 from skep.cluster.containers import SWARM_ID, ContainerIndex
 from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet
+from skep.cluster.standing import Standing
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
 __all__ = ["ClusterState", "NodeState", "reservation_key"]
@@ -60,6 +62,7 @@ class ClusterState:
         self._order: list[NodeState] = []
         self._containers = ContainerIndex()
         self._masks = Masks(self._order)
+        self._standing = Standing()
 
     # -- nodes
 
@@ -88,6 +91,7 @@ class ClusterState:
             self._masks.labels_changed()
         if old.cpus != node.cpus:
             state.nano_cpus_used = sum(_nano_cpus(container, node) for container in state.containers.values())
+        self._standing.note(state)
         return state
 
     def remove_node(self, name: str) -> None:
@@ -103,6 +107,7 @@ class ClusterState:
         for ordinal, state in enumerate(self._order):
             state.ordinal = ordinal
         self._masks.forget()
+        self._standing.forget()
 
     # -- what is on a node
 
@@ -120,6 +125,7 @@ class ClusterState:
         self._containers.add(container)
         state.memory_used += container.memory
         state.nano_cpus_used += _nano_cpus(container, state.node)
+        self._standing.note(state, container, 1)
         self._count(state, before)
 
     def remove_container(self, node: str, key: str) -> Container | None:
@@ -141,6 +147,7 @@ class ClusterState:
         self._containers.remove(container)
         state.memory_used -= container.memory
         state.nano_cpus_used -= _nano_cpus(container, state.node)
+        self._standing.note(state, container, -1)
         return container
 
     def _count(self, state: NodeState, before: int) -> None:
@@ -153,16 +160,21 @@ class ClusterState:
         before, state.images = state.images, images
         self.version += 1
         self._masks.images_changed(state, before)
+        self._standing.note(state)
 
     def put_networks(self, node: str, networks: Sequence[Network]) -> None:
         """Replace a node's networks. Raises KeyError."""
-        self._by_name[node].networks = networks
+        state = self._by_name[node]
+        state.networks = networks
         self.version += 1
+        self._standing.note(state)
 
     def put_volumes(self, node: str, volumes: Sequence[Volume]) -> None:
         """Replace a node's volumes. Raises KeyError."""
-        self._by_name[node].volumes = volumes
+        state = self._by_name[node]
+        state.volumes = volumes
         self.version += 1
+        self._standing.note(state)
 
     # -- what listings need
 
@@ -227,9 +239,36 @@ class ClusterState:
         """The nodes whose label `key` passes; a node without it counts as "". `test` is called once per distinct value."""
         return NodeSet(self._masks.with_label(key, test), self._order)
 
-    def with_container(self, test: Callable[[Container], bool]) -> NodeSet:
-        """The nodes that hold a container that passes, those under way included."""
-        return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
+    def with_container(self, test: Callable[[Container], bool], *, key: Hashable = None) -> NodeSet:
+        """The nodes that hold a container that passes, those under way included.
+
+        `test` is called for every container, unless `key` names it: then the answer is kept, and later only what changed is tested.
+        A key stands for one test, whoever asks; begin it with the plugin's name.
+        """
+        if key is None:
+            return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
+        masks = self._standing.containers((key, "test"), lambda c: (True,) if test(c) else (), self._order)
+        return NodeSet(masks.get(True, 0), self._order)
+
+    def container_index(
+        self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]]
+    ) -> Callable[[Hashable], NodeSet]:
+        """An index that the state keeps for a plugin: from each of a container's keys, as `keys_of` tells them, to the nodes that hold one.
+
+        `keys_of` must depend on the container alone. Ask with the function that is returned, before the next await; `key` names the
+        index, as in `with_container`.
+        """
+        masks = self._standing.containers((key, "keys"), keys_of, self._order)
+        return lambda each: NodeSet(masks.get(each, 0), self._order)
+
+    def rank_nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any]) -> list[tuple[Any, NodeSet]]:
+        """All nodes grouped by rank, smallest first, without those whose rank is None.
+
+        The state keeps the ranks, under `key` as in `with_container`, and ranks a node anew when something on it changed; so
+        `rank_of` must depend on the node alone.
+        """
+        index = self._standing.nodes(key, rank_of, self._order)
+        return [(rank, NodeSet(index.masks[rank], self._order)) for rank in index.order]
 
     def with_image(self, test: Callable[[Image], bool]) -> NodeSet:
         """The nodes that hold an image that passes. `test` is called once per image, however many nodes have it."""
