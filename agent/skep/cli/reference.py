@@ -25,7 +25,7 @@ def reference(plugins: Collection[str] | None = None) -> str:
 
     Raises PluginError naming a broken one.
     """
-    parts = [_HEAD, described(Settings)]
+    parts = [_HEAD, _off(described(Settings), 1)]
     for name, entry in installed().items():
         own = entry.dist is not None and entry.dist.name == "skep"
         if own if plugins is None else name in plugins:
@@ -33,5 +33,11 @@ def reference(plugins: Collection[str] | None = None) -> str:
                 kind = plugin_settings_class(entry.load())
             except Exception as error:
                 raise PluginError(f"plugin {name} is broken: {type(error).__name__}: {error}") from error
-            parts.append(described(kind, f"plugins.{name}"))
+            parts.append(_off(described(kind, f"plugins.{name}"), 2))
     return "\n".join(parts)
+
+
+def _off(text: str, depth: int) -> str:
+    """Switch the headers of tables off that lie deeper: an empty one may mean something, TLS without a certificate."""
+    lines = text.splitlines(keepends=True)
+    return "".join(f"#{line}" if line.startswith("[") and line.count(".") >= depth else line for line in lines)
