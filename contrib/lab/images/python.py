@@ -61,6 +61,7 @@ def nginx_proxy(tree: Tree) -> tuple[str, ...]:
     """nginx, configured by an agent that watches the engine, or the manager, that DOCKER_HOST names."""
     settings = skep(tree)
     nginx(tree)
+    tree.program(Path("/usr/bin/setpriv"), "/usr/local/bin/setpriv")  # busybox's own lacks what the agent asks of it.
     tree.text("/etc/skep/proxy.toml", _PROXY)
     tree.text("/usr/local/bin/nginx-proxy", _PROXY_START, 0o755)
     return (*settings[:-2], "EXPOSE 80", 'CMD ["nginx-proxy"]')
