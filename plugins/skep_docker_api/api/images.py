@@ -66,7 +66,10 @@ async def save(request: web.Request) -> web.StreamResponse:
 
 
 def _holds(state: ClusterState, node: str, name: str) -> bool:
-    return any(held.node.name == node for held in find_images(state, name))
+    try:
+        return any(held.node.name == node for held in find_images(state, name))
+    except NotFoundError:
+        return False
 
 
 async def tag(request: web.Request) -> web.Response:
