@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from skep.cli.client import AgentClient
     from skep.cli.options import agent_option
     from skep.cli.service import run_service
-    from skep.cluster import Cluster, ClusterState, NodeSet, NodeState
+    from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
     from skep.errors import (
         ConflictError,
@@ -115,6 +115,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineEvent",
+    "EngineEvents",
     "EngineProtocolError",
     "EngineTimeoutError",
     "EngineUnreachableError",
@@ -183,7 +184,7 @@ _HOMES = {
     "cli.client": "AgentClient",
     "cli.options": "agent_option",
     "cli.service": "run_service",
-    "cluster": "Cluster ClusterState NodeSet NodeState",
+    "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",
     "errors": "ConflictError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError ExpressionError NotFoundError "
     "PluginError RequestError SettingsError SkepError TemporaryError",

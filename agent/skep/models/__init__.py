@@ -2,12 +2,13 @@
 
 from skep.models.container import Container, ContainerState, Endpoint, Health, Mount, Port
 from skep.models.node import Node, NodeStatus, natural_key
-from skep.models.parse import parse_containers, parse_images, parse_networks, parse_node, parse_volumes
+from skep.models.parse import ContainerRow, parse_containers, parse_images, parse_networks, parse_node, parse_volumes
 from skep.models.resources import Image, Network, Volume, split_reference
 from skep.models.times import format_time, parse_time
 
 __all__ = [
     "Container",
+    "ContainerRow",
     "ContainerState",
     "Endpoint",
     "Health",

@@ -1,5 +1,8 @@
 """Keeps one engine's known state true, and tells the differences."""
 
+from skep.watch.counters import WatchCounters
 from skep.watch.transitions import transitions
+from skep.watch.view import Snapshot, View
+from skep.watch.watch import Watch
 
-__all__ = ["transitions"]
+__all__ = ["Snapshot", "View", "Watch", "WatchCounters", "transitions"]

@@ -3,45 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from skep import events
 from skep.models import Container, ContainerState, Node
 
 __all__ = ["transitions"]
 
+_Step = tuple[type[events.ContainerEvent], Container]
+
 
 def transitions(
     old: Container | None, new: Container | None, node: Node, at: float, *, initial: bool = False
 ) -> Iterator[events.ContainerEvent]:
-    """The events that lead from `old` to `new`, in the order in which they must have happened."""
+    """The events that lead from `old` to `new`, in the order in which they must have happened; None is no container.
 
-    def event(kind: type[events.ContainerEvent], container: Container) -> events.ContainerEvent:
-        return kind(node, at, container, old, initial)
+    For one container the events of any sequence of known states, told one after the other, are: created; then, any number of times, started,
+    died, and between these health_changed, paused, unpaused, the last two in turn; renamed anywhere; destroyed. A process that began and ended
+    between two looks is told as well, known by the time of its start. Each event carries the container as it was then, as far as can be
+    told; the last one carries `new` itself. `initial`: the first look at the node, so that what ran before it is not told.
+    """
+    steps: list[_Step] = []
+    if new is not None:
+        steps += _steps(old, new, initial=initial)
+        if steps:
+            steps[-1] = steps[-1][0], new
+    elif old is not None:
+        steps += [*_end(old, replace(old, state=ContainerState.EXITED)), (events.ContainerDestroyed, old)]
+    last = old
+    for kind, container in steps:
+        if kind is events.ContainerDestroyed and last is not None:
+            container = last  # as it was last
+        yield kind(node, at, container, last, initial)
+        last = container
 
+
+def _steps(old: Container | None, new: Container, *, initial: bool) -> Iterator[_Step]:
+    is_new_run = _is_new_run(old, new)
     was_up = old is not None and old.state.is_up
-    if new is None:
-        if old is not None:
-            if was_up:
-                yield event(events.ContainerDied, old)
-            yield event(events.ContainerDestroyed, old)
-        return
     if old is None:
-        yield event(events.ContainerCreated, new)
+        yield events.ContainerCreated, replace(new, state=ContainerState.CREATED)
     elif old.name != new.name:
-        yield event(events.ContainerRenamed, new)
-    restarted = old is not None and was_up and new.started_at != old.started_at
-    if old is not None and was_up and (restarted or not new.state.is_up):
-        if old.state is ContainerState.PAUSED:
-            yield event(events.ContainerUnpaused, new)
-        yield event(events.ContainerDied, new)
+        yield events.ContainerRenamed, replace(old, name=new.name)
+    if old is not None and was_up and (is_new_run or not new.state.is_up):
+        yield from _end(old, new)
         was_up = False
-    if not new.state.is_up:
-        return
-    if not was_up:
-        yield event(events.ContainerStarted, new)
-    was_paused = was_up and old is not None and old.state is ContainerState.PAUSED
-    is_paused = new.state is ContainerState.PAUSED
-    if was_paused is not is_paused:
-        yield event(events.ContainerPaused if is_paused else events.ContainerUnpaused, new)
-    if old is not None and was_up and old.health is not new.health:
-        yield event(events.ContainerHealthChanged, new)
+    if old is not None and was_up:
+        yield from _changes_of_a_run(old, new)
+    elif new.state.is_up:
+        yield events.ContainerStarted, replace(new, state=ContainerState.RUNNING)
+        if new.state is ContainerState.PAUSED:
+            yield events.ContainerPaused, new
+    elif is_new_run and not initial:
+        yield events.ContainerStarted, replace(new, state=ContainerState.RUNNING)
+        yield events.ContainerDied, new
+
+
+def _is_new_run(old: Container | None, new: Container) -> bool:
+    """Whether a process was started since `old`."""
+    before = old.started_at if old is not None else 0.0
+    return new.started_at != before and (new.started_at != 0.0 or new.state.is_up)
+
+
+def _end(old: Container, new: Container) -> Iterator[_Step]:
+    """The end of the process that ran in `old`."""
+    if old.state is ContainerState.PAUSED:
+        yield events.ContainerUnpaused, replace(old, name=new.name, state=ContainerState.RUNNING)
+    if old.state.is_up:
+        yield events.ContainerDied, new if not new.state.is_up else replace(new, state=ContainerState.EXITED)
+
+
+def _changes_of_a_run(old: Container, new: Container) -> Iterator[_Step]:
+    """What happened to one and the same process."""
+    if old.health is not new.health:
+        yield events.ContainerHealthChanged, replace(new, state=old.state)
+    if old.state is not new.state:
+        is_paused = new.state is ContainerState.PAUSED
+        yield events.ContainerPaused if is_paused else events.ContainerUnpaused, new
