@@ -20,11 +20,11 @@ def free_port() -> int:
         return port
 
 
-async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    """Wait until a condition holds; the value that made it true."""
+async def until(condition: Callable[[], Any], seconds: float = 15.0, what: Callable[[], str] | None = None) -> Any:
+    """Wait until a condition holds; the value that made it true. `what` says how things are when it does not."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (value := condition()):
-        assert asyncio.get_running_loop().time() < deadline, what or "the condition never held"
+        assert asyncio.get_running_loop().time() < deadline, what() if what else "the condition never held"
         await asyncio.sleep(0.02)
     return value
 
@@ -110,7 +110,7 @@ class Served:
         await until(
             lambda: self.status["state"] == "live" and list(self.status["sites"]) == sorted(hosts),
             seconds,
-            f"{hosts} are not live: {self.status}",
+            lambda: f"{hosts} are not live: {self.status}",
         )
 
     def pid(self) -> int:

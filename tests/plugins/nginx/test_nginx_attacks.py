@@ -1,0 +1,183 @@
+"""Whatever a container says: nginx's configuration has what the model has, and no other directive."""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import crossplane
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skep import ClusterState, Container, ContainerState, Node, NodeStatus, Port
+from skep_nginx import NginxSettings
+from skep_nginx.collect import Backend, Collector, build
+from skep_nginx.directives import Block, Line, Ours, write
+from skep_nginx.model import Listen, Proxy, Site
+from skep_nginx.places import ProcessPlace
+from skep_nginx.reach import View
+from skep_nginx.render import Rendered, Style, render
+from tests.plugins.nginx.nginx_tools import free_port
+
+STYLE = Style(
+    listen=(Listen("127.0.0.1", 8080), Listen("::1", 8080)), status=Path("/run/s.sock"), prefix=Path("/run/n")
+)
+
+ATTACKS = [
+    "a.example;", "a.example\nserver_name evil", "a}\nserver{listen 99;}", "{", "}", '"', "'", "\\", "#", "$host", "${host}",
+    "`id`", "\0", "x" * 10_240, "\udcff\udcfe", "bücher.example", "аpple.example", "~.*", "~^(a+)+$", "*", "_", "_ default_server",
+    "default_server", "a.example default_server", "unix:/var/run/docker.sock", "include /etc/passwd", "a.example/../", "load_module x",
+    "ssl_engine x", "lua_code", "../../etc/passwd", "a\\", 'a" ; "b', "a\r\nb", "a\u2028b", "{{ .Host }}", "%0a", "a%3b", "\x7f",
+]  # fmt: skip
+PIECES = st.sampled_from(
+    [*ATTACKS, "shop.example", "*.shop.example", "www.*", "10.0.0.1", " ", ",", "80", "65535", "-1", "80;"]
+)
+TEXTS = st.one_of(
+    st.lists(PIECES, max_size=4).map(",".join),
+    st.text(max_size=60),
+    st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+    st.from_regex(r"\A[a-z*.-]{1,20}\Z"),
+)
+CONTAINERS = st.lists(st.tuples(TEXTS, st.one_of(st.just(""), TEXTS), TEXTS), max_size=5)
+
+
+def state(containers: Iterable[tuple[str, str, str]]) -> ClusterState:
+    """A node with containers of these hosts, ports and names."""
+    state = ClusterState()
+    state.put_node(Node("node1", "tcp://10.0.0.1:2375", ip="10.0.0.1", status=NodeStatus.HEALTHY))
+    for number, (hosts, port, name) in enumerate(containers):
+        env = (f"VIRTUAL_HOST={hosts}", f"VIRTUAL_PORT={port}")
+        published = tuple(Port(private, "tcp", 32000 + number) for private in (80, 65535))
+        state.put_container(
+            Container(str(number), name, "node1", state=ContainerState.RUNNING, env=env, ports=published)
+        )
+    return state
+
+
+def parse(rendered: Rendered, folder: Path) -> Any:
+    """The configuration as somebody else's parser reads it."""
+    file = folder / "nginx.conf"
+    file.write_bytes(rendered.text)
+    payload = crossplane.parse(str(file), single=True)
+    assert payload["status"] == "ok", payload["errors"]
+    return tree(payload["config"][0]["parsed"])
+
+
+def tree(directives: list[dict[str, Any]]) -> list[Any]:
+    known = [(each["directive"], *each["args"]) for each in directives]
+    blocks = [tree(each["block"]) if "block" in each else None for each in directives]
+    return [
+        [("return", "200", "-"), None] if name[:2] == ("return", "200") else [name, block]
+        for name, block in zip(known, blocks, strict=True)
+    ]
+
+
+def expected(site: Site) -> list[Any]:
+    """A site's part of the tree, said once more."""
+    upstream = site.locations[0].upstream
+    listens = [[("listen", "127.0.0.1:8080"), None], [("listen", "[::1]:8080"), None]]
+    answer = [("return", "503"), None] if upstream is None else [("proxy_pass", f"http://{upstream.name}"), None]
+    server = [("server",), [*listens, [("server_name", site.host), None], [("location", "/"), [answer]]]]
+    if upstream is None:
+        return [server]
+    servers = [[("server", f"{each.ip}:{each.port}"), None] for each in upstream.servers]
+    return [[("upstream", upstream.name), [*servers, [("keepalive", str(2 * len(servers))), None]]], server]
+
+
+@given(CONTAINERS)
+@settings(max_examples=300, deadline=None)
+def test_the_configuration_has_what_the_model_has_and_nothing_else(containers: list[tuple[str, str, str]]) -> None:
+    picture = Collector().collect(state(containers), View())
+    proxy = build(picture.backends)
+    with tempfile.TemporaryDirectory() as folder:
+        found = parse(render(proxy, STYLE), Path(folder))
+        bare = parse(render(Proxy(), STYLE), Path(folder))
+    assert bare[-1][0] == ("http",)
+    bare[-1][1] += [block for site in proxy.sites for block in expected(site)]
+    longest = max((len(site.host) for site in proxy.sites), default=0)
+    if longest > 64:
+        bare[-1][1] = [
+            [("server_names_hash_bucket_size", "256" if longest <= 192 else "512"), None]
+            if name[0] == "server_names_hash_bucket_size"
+            else [name, block]
+            for name, block in bare[-1][1]
+        ]
+    assert found == bare
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_keeps_nobody_else_from_being_served(attack: str) -> None:
+    hostile = [(attack, "", "evil"), ("evil.example", attack, "evil"), ("ok.example", "", attack)]
+    picture = Collector().collect(state([("shop.example", "80", "web"), *hostile]), View())
+    hosts = [site.host for site in build(picture.backends).sites]
+    assert hosts == ["ok.example", "shop.example"]  # a name is never written
+    assert {rejection.id for rejection in picture.rejections} == {"1", "2"}
+    assert all(rejection.reason.isprintable() and rejection.reason.isascii() for rejection in picture.rejections)
+
+
+def test_the_same_state_gives_the_same_bytes_in_whatever_order_it_came() -> None:
+    containers = [("b.example,a.example", "80", "one"), ("*.a.example", "", "two"), ("a.example", "", "three")]
+    first = state(containers)
+    second = state([])
+    for container in reversed(list(first.containers())):
+        second.put_container(container)
+    texts = {render(build(Collector().collect(each, View()).backends), STYLE).text for each in (first, second)}
+    assert len(texts) == 1
+
+
+def test_reserved_hosts_belong_to_nobody() -> None:
+    picture = Collector(reserved=frozenset({"admin.example"})).collect(state([("Admin.Example", "", "evil")]), View())
+    assert not picture.backends
+    assert "'admin.example': the settings reserve this name" in picture.rejections[0].reason
+
+
+@pytest.mark.parametrize(
+    "name", ["ssl_engine", "load_module", "lua_load", "content_by_lua_block", "root", "alias", "perl"]
+)
+def test_directives_that_are_not_ours_cannot_be_written(name: str) -> None:
+    with pytest.raises(ValueError, match="not one that this plugin writes"):
+        write([Block("http", (), (Line(name, ("x",)),))])
+
+
+@pytest.mark.parametrize("word", ["$host", "a\nb", "a\0b", "é", "\x7f"])
+def test_words_that_cannot_be_quoted_are_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="cannot be written"):
+        write([Line("server_name", (word,))])
+
+
+def test_words_that_can_be_quoted_stay_one_word(tmp_path: Path) -> None:
+    words = ('a;b{}#"c" \\', "", "a b", "'x'")
+    (tmp_path / "nginx.conf").write_bytes(write([Line("error_log", words), Line("pid", (Ours("$x;"),))]))
+    parsed = crossplane.parse(str(tmp_path / "nginx.conf"), single=True)["config"][0]["parsed"]
+    assert [each["directive"] for each in parsed] == ["error_log", "pid"]
+    assert len(parsed[0]["args"]) == len(words)
+
+
+@given(st.lists(CONTAINERS, min_size=3, max_size=3).map(lambda lists: [each for part in lists for each in part]))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_nginx_itself_takes_it(containers: list[tuple[str, str, str]]) -> None:
+    backends = Collector().collect(state([*containers, ("shop.example", "", "")]), View()).backends
+    asyncio.run(nginx_takes(build(backends)))
+
+
+def test_nginx_itself_takes_the_longest_and_the_most() -> None:
+    longest = ".".join(["x" * 61] * 4)
+    hosts = [longest, "*." + longest[:-2], longest[:-2] + ".*", *(f"h{number}.example" for number in range(3000))]
+    backends = [Backend(host, host, "node1", (host,), None) for host in hosts]
+    asyncio.run(nginx_takes(build(backends)))
+
+
+async def nginx_takes(proxy: Proxy) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="skep-nginx-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        own = NginxSettings(directory=str(folder), listen=(f"127.0.0.1:{free_port()}",))
+        place = ProcessPlace(own, logging.getLogger("test"))
+        await place.locate()
+        await place.test(render(proxy, Style((Listen.parse(own.listen[0]),), own.status_socket, own.run)))
+    finally:
+        shutil.rmtree(folder)
