@@ -20,8 +20,8 @@ SERVICES = ("redis-counter.docker", "postgres-counter.docker")
 def databases(swarm: Swarm) -> Swarm:
     """Chapter "Starting Redis", "Starting Postgres"."""
     images = {"frontend": ["nginx-proxy"], "backend1": ["redis", "counter"], "backend2": ["postgres", "counter"]}
-    for name, wanted in images.items():
-        swarm.lab[name].sync.load(*wanted)
+    swarm.lab.sync.tars([image for wanted in images.values() for image in wanted])
+    swarm.lab.sync.each(lambda host: host.load(*images[host.name]), images)
     eventually(lambda: swarm.docker("images", "-q", "nginx-proxy"), 10, "the images are known")
     for name, model in (("redis", "high-memory"), ("postgres", "large-disk")):
         constraints = ("--env", "constraint:public!=yes", "--env", f"constraint:model=={model}")

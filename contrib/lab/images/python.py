@@ -106,8 +106,8 @@ def _with_requirements(names: Iterable[str]) -> Iterator[Distribution]:
 
 
 def _keep(path: Path) -> bool:
-    """Whether a file below a library folder is wanted in an image: no tests, tools or others' bytecode."""
-    if any(part in _NOT_NEEDED or part.startswith("config-") for part in path.parts[:-1]):
+    """Whether a file or folder below a library folder is wanted in an image: no tests, tools or others' bytecode."""
+    if any(part in _NOT_NEEDED or part.startswith("config-") for part in path.parts):
         return False
     if path.suffix == ".pyc":
         return path.name.endswith(f".{sys.implementation.cache_tag}.pyc")

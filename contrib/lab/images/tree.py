@@ -1,6 +1,7 @@
 """A file system written straight into a tar: programs of this machine with their libraries."""
 
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -75,16 +76,22 @@ class Tree:
         self._programs.append(source)
 
     def copy(self, source: Path, path: str = "", keep: Callable[[Path], bool] = lambda _: True) -> None:
-        """Add the files below a directory, with their libraries; `keep` is asked about each relative path."""
-        for item in sorted(source.rglob("*")):
-            relative = item.relative_to(source)
-            if not item.is_file() or not keep(relative):
-                continue
-            target = f"{path or source}/{relative}"
-            if _LIBRARY.search(item.name):
-                self.program(item, target)
-            else:
-                self.file(item, target)
+        """Add the files below a directory, with their libraries.
+
+        `keep` is asked about the relative path of each file, and of each directory before it is entered.
+        """
+        for folder, directories, files in os.walk(source):
+            here = Path(folder).relative_to(source)
+            directories[:] = sorted(name for name in directories if keep(here / name))
+            for name in sorted(files):
+                item = Path(folder) / name
+                if not keep(here / name) or not item.is_file():
+                    continue
+                target = f"{path or source}/{here / name}"
+                if _LIBRARY.search(name):
+                    self.program(item, target)
+                else:
+                    self.file(item, target)
 
     def module(self, source: Path, path: str = "") -> None:
         """Add a file of a Python package. Libraries were patched when packed, and stay as they are."""
