@@ -20,6 +20,7 @@ from skep import (
     Agent,
     EngineEvents,
     LifecycleEvent,
+    Lost,
     Node,
     NodeJoined,
     NodeLeft,
@@ -135,9 +136,9 @@ class EventLog:
         raise TemporaryError(f"the nodes' events are lost for a moment: {events.note}")
 
     async def _collect_nodes(self) -> None:
-        async with aclosing(self._agent.events()) as stream:  # type: ignore[type-var]
+        async with aclosing(self._agent.events()) as stream:
             async for event in stream:
-                if action := _ACTIONS.get(type(event)):
+                if not isinstance(event, Lost) and (action := _ACTIONS.get(type(event))):
                     self._add(_of_manager(event, action))
 
     def _add(self, event: MergedEvent) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+import weakref
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from skep.agent.control import control_server
 from skep.agent.create import Created, create_container
+from skep.agent.discovery import Discovery, choose
+from skep.agent.listening import EventStream
+from skep.agent.watchdog import Watchdog
 from skep.cluster import Cluster
 from skep.events import LifecycleEvent
 from skep.hooks import Plugin
@@ -20,98 +25,154 @@ from skep.settings import Settings
 if TYPE_CHECKING:
     import aiodocker
 
+    from skep.engine import Engine
+    from skep.http import HttpServer
+
 __all__ = ["Agent"]
 
 _log = logging.getLogger("skep.agent")
+_FIRST_LIST = 5.0  # seconds that discovery has before the agent goes on without it
 
 
 class Agent:
     """One agent. `async with Agent(settings) as agent:` brings it up, and raises at once what keeps it from starting.
 
-    It installs no signal handlers, configures no logging, and cancels no task but its own. Several may live in one process.
+    plugins: besides those that the settings name: classes, objects, modules. It installs no signal handlers, configures no logging,
+    and cancels no task but its own. Several may live in one process; each starts once.
     """
 
-    def __init__(self, settings: Settings | None = None, *, plugins: Sequence[type[Plugin] | Plugin] = ()) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, plugins: Sequence[type[Plugin] | Plugin | ModuleType] = ()
+    ) -> None:
         self.settings = settings or Settings()
         self.plugins = PluginManager(self.settings, plugins)
         self.cluster = Cluster(self.settings.cluster, self._publish)
         self.scheduler = Scheduler(
             self.cluster.state, self.plugins.rules("filter_nodes"), self.plugins.rules("score_nodes")
         )
-        self._listeners: set[asyncio.Queue[LifecycleEvent]] = set()
+        self.watchdog: Watchdog | None = None
+        self._server: HttpServer | None = None
+        self._listeners: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self.plugins.attach(self)
-
-    @property
-    def expression_kinds(self) -> Mapping[str, str]:
+        self.expression_kinds: dict[str, str] = {}
         """All kinds of scheduling entries that plugins read, with the labels that keep them."""
-        return {
-            kind: label for _, kinds in self.plugins.contributions("expression_kinds") for kind, label in kinds.items()
-        }
+        for _, kinds in self.plugins.contributions("expression_kinds"):
+            self.expression_kinds.update(kinds)
+
+    # -- life
 
     async def __aenter__(self) -> Self:
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._supervisor = asyncio.create_task(self._supervise(ready), name="skep agent")
-        await asyncio.wait([self._supervisor, ready], return_when=asyncio.FIRST_COMPLETED)
-        if self._supervisor.done():
-            self._supervisor.result()
+        if self._supervisor is not None:
+            raise RuntimeError("an agent starts once; make another one")
+        ready = asyncio.Event()
+        self._supervisor = supervisor = asyncio.create_task(self._supervise(ready), name="skep agent")
+        waiting = asyncio.create_task(ready.wait(), name="skep agent: ready")
+        try:
+            await asyncio.wait([supervisor, waiting], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self._cancel(supervisor)
+            raise
+        finally:
+            waiting.cancel()
+        if supervisor.done():
+            supervisor.result()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        supervisor = self._supervisor
+        if supervisor is None:
+            return
         self._stopping.set()
-        if self._supervisor is not None:
-            await self._supervisor
+        try:
+            await asyncio.wait([supervisor])
+        except asyncio.CancelledError:
+            await self._cancel(supervisor)
+            raise
+        if error is None:
+            supervisor.result()
+        elif not supervisor.cancelled() and (failure := supervisor.exception()) and failure is not error:
+            _log.error("the agent failed: %s: %s", type(failure).__name__, failure, exc_info=failure)
+
+    async def _cancel(self, supervisor: asyncio.Task[None]) -> None:
+        """End at once, but in order; plugins have their timeouts."""
+        supervisor.cancel()
+        await asyncio.wait([supervisor])
+        if not supervisor.cancelled():
+            supervisor.exception()  # noted: whoever cancelled us does not want to know
 
     async def wait(self) -> None:
         """Return when the agent stops; raises what made it fail."""
         if self._supervisor is not None:
             await asyncio.shield(self._supervisor)
 
-    async def _supervise(self, ready: asyncio.Future[None]) -> None:
-        async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
-            await self.cluster.run(group)
-            stack.push_async_callback(self.cluster.aclose)
-            watching = [group.create_task(self._discover(), name="discovery")]
-            await self.cluster.set_engines(self.settings.cluster.engines)
-            await self.cluster.tried()
-            for plugin in self.plugins.plugins.values():
-                await stack.enter_async_context(plugin)
-            runs = [group.create_task(call(), name=f"plugin {name}") for name, call in self.plugins.implementing("run")]
-            ready.set_result(None)
-            await self._stopping.wait()
-            for task in [*runs, *watching]:
-                task.cancel()
-            await self.cluster.set_engines([])
+    async def _supervise(self, ready: asyncio.Event) -> None:
+        failure: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+                await self._start(group, stack)
+                ready.set()
+                await self._stopping.wait()
+        except BaseExceptionGroup as errors:
+            failure = _first(errors)
+        if failure is not None:
+            raise failure
 
-    async def _discover(self) -> None:
-        scheme, separator, rest = self.settings.cluster.discovery.partition("://")
-        if not separator:
-            return
-        for _, backends in self.plugins.contributions("discovery_backends"):
-            if scheme in backends:
-                watch = backends[scheme].watch(
-                    rest, self.settings.cluster.discovery_options, self.settings.cluster.heartbeat
-                )
-                async for addresses in watch:
-                    await self.cluster.set_engines([*self.settings.cluster.engines, *addresses])
+    async def _start(self, group: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
+        """Bring everything up; `stack` takes it down again, the other way round."""
+        stack.callback(self._end_listening)
+        self.watchdog = Watchdog(self.plugins.blame)
+        stack.callback(group.create_task(self.watchdog.run(), name="watchdog").cancel)
+        backends = {
+            scheme: backend
+            for _, found in self.plugins.contributions("discovery_backends")
+            for scheme, backend in found.items()
+        }
+        chosen = choose(self.settings.cluster, backends)
+        await self.cluster.run(group)
+        stack.push_async_callback(self.cluster.aclose)
+        stack.push_async_callback(self.cluster.set_engines, [])
+        await self.cluster.set_engines(self.settings.cluster.engines)
+        if chosen is not None:
+            discovery = Discovery(self.settings.cluster, *chosen, self._discovered)
+            stack.push_async_callback(discovery.stop)
+            await discovery.start(_FIRST_LIST)
+        await self.cluster.tried()
+        stack.push_async_callback(self.plugins.stop)
+        await self.plugins.start()
+        if self.settings.http.listen:
+            self._server = control_server(self)
+            stack.push_async_callback(self._server.stop)
+            await self._server.start()
+
+    async def _discovered(self, addresses: Sequence[str]) -> None:
+        await self.cluster.set_engines([*self.settings.cluster.engines, *addresses])
+
+    # -- events
 
     def _publish(self, event: LifecycleEvent) -> None:
         self.plugins.publish(event)
-        for queue in self._listeners:
-            queue.put_nowait(event)
+        for listener in list(self._listeners):
+            listener.put(event)
 
-    async def events(self) -> AsyncIterator[LifecycleEvent]:
-        """Every lifecycle event from now on."""
-        queue: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
-        self._listeners.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._listeners.discard(queue)
+    def events(self) -> EventStream:
+        """Every lifecycle event from now on, to be iterated over. One that is too slow is handed `Lost` and should read the state again."""
+        stream = EventStream()
+        if self._stopping.is_set():
+            stream.close()
+        else:
+            self._listeners.add(stream)
+        return stream
+
+    def _end_listening(self) -> None:
+        self._stopping.set()
+        for listener in list(self._listeners):
+            listener.close()
+
+    # -- containers
 
     def request(self, body: bytes, name: str = "") -> PlacementRequest:
         """Read a body of `POST /containers/create` as a request that can be placed. Raises RequestError, ExpressionError."""
@@ -125,6 +186,21 @@ class Agent:
         """Place a container and create it on the chosen node; see `skep.agent.create`."""
         return await create_container(self, request, **options)
 
+    def engine(self, node: str) -> Engine:
+        """The client of a node's engine. Raises NotFoundError."""
+        return self.cluster.engine(node)
+
     def docker(self, node: str) -> aiodocker.Docker:
         """A client of the library aiodocker for a node's engine, closed with the agent. Raises NotFoundError."""
         return self.cluster.engine(node).docker
+
+    @property
+    def urls(self) -> list[str]:
+        """Where its own HTTP server listens, with the real ports; empty without one."""
+        return self._server.urls if self._server is not None else []
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error in a group that is none itself."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from skep.cluster import NodeState
-from skep.events import ContainerEvent, LifecycleEvent, NodeEvent
+from skep.events import ContainerEvent, LifecycleEvent, Lost, NodeEvent
 from skep.models import Container, ContainerState, Port
 
 __all__ = ["container_view", "event_view", "node_view"]
@@ -67,8 +67,10 @@ def container_view(container: Container) -> dict[str, Any]:
     }
 
 
-def event_view(event: LifecycleEvent) -> dict[str, Any]:
-    """A lifecycle event. `event` is its hook's name, `at` in seconds since the epoch."""
+def event_view(event: LifecycleEvent | Lost) -> dict[str, Any]:
+    """A lifecycle event. `event` is its hook's name (`events_lost` where `count` were dropped), `at` in seconds since the epoch."""
+    if isinstance(event, Lost):
+        return {"event": "events_lost", "count": event.count}
     view: dict[str, Any] = {"event": event.hook, "at": event.at, "node": event.node.name}
     if isinstance(event, NodeEvent):
         view |= {"status": str(event.node.status), "error": event.node.error}

@@ -1,5 +1,7 @@
 """Finds, makes, registers and calls plugins."""
 
+from skep.plugins.finding import installed
 from skep.plugins.manager import PluginManager
+from skep.plugins.record import HookCounters, PluginState, PluginStatus
 
-__all__ = ["PluginManager"]
+__all__ = ["HookCounters", "PluginManager", "PluginState", "PluginStatus", "installed"]
