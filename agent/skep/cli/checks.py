@@ -8,18 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from skep.cli.entry import installed
 from skep.engine.address import Address
 from skep.engine.tls import TLS
-from skep.errors import SettingsError, SkepError
+from skep.errors import SettingsError
 from skep.hooks import Plugin
+from skep.plugins import PluginManager
 from skep.settings import (
     PluginSettings,
-    PluginTable,
     Settings,
     TlsSettings,
     load_settings,
-    parse_plugin_settings,
     parse_settings,
 )
 from skep.settings.layers import lines, read
@@ -61,10 +59,11 @@ def _check(data: Mapping[str, Any], source: str, origins: Mapping[str, str], par
         checked.errors += [str(error)] if str(error) not in checked.errors else []
         return checked
     checked.settings = settings
-    schemes: set[str] = set()
-    for name, table in settings.plugins.items():
-        if table.enabled:
-            checked.errors += _plugin_errors(name, table, settings, schemes)
+    plugins = PluginManager(settings, strict=False)
+    for row in plugins.report():
+        if row["status"] == "broken":
+            checked.errors.append(row["error"])
+    schemes = {scheme for _, backends in plugins.contributions("discovery_backends") for scheme in backends}
     checked.errors += _place_errors(settings, schemes)
     return checked
 
@@ -97,26 +96,6 @@ def _nested(value: Any, path: tuple[str, ...]) -> dict[str, Any]:
     for key in reversed(path):
         value = {key: value}
     return value  # type: ignore[no-any-return]
-
-
-def _plugin_errors(name: str, table: PluginTable, settings: Settings, schemes: set[str]) -> Iterator[str]:
-    """What is wrong with one plugin; its discovery schemes are added to `schemes`."""
-    if table.path:
-        return  # the agent imports it, and names what is wrong
-    entry = installed().get(name)
-    if entry is None:
-        yield f"{settings.source}: plugins.{name}: not installed; installed are {', '.join(installed())}"
-        return
-    try:
-        made: Any = entry.load()
-        if isinstance(made, type):
-            kind = plugin_settings_class(made)
-            made = made(parse_plugin_settings(kind, table, name, settings.source, settings.origins))
-        schemes |= set(made.discovery_backends()) if hasattr(made, "discovery_backends") else set()
-    except SkepError as error:
-        yield str(error)
-    except Exception as error:  # whatever a plugin's import may raise
-        yield f"{settings.source}: plugins.{name}: the plugin is broken: {type(error).__name__}: {error}"
 
 
 def plugin_settings_class(plugin: object) -> type[PluginSettings]:

@@ -29,13 +29,16 @@ NODES = {
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=2375, show_default=True, help="0 takes a free one.")
 @click.option("--embedded", is_flag=True, help="Four embedded nodes, although a Docker Engine is here.")
-def demo(port: int, embedded: bool) -> None:
+@click.option("--control", default="", metavar="URL", help="Where skep nodes, ps and so on are answered.")
+def demo(port: int, embedded: bool, control: str) -> None:
     """Run a cluster to play with: on this machine's Docker Engine, or four embedded nodes where there is none.
 
     The embedded nodes keep states, not processes: everything answers as Docker does, and nothing runs.
     """
     engine = "" if embedded else _answering_engine()
-    run_service(lambda: _opened(port, engine), started=_announce, wait=lambda agent: agent.wait(), log_level="warning")
+    run_service(
+        lambda: _opened(port, engine, control), started=_announce, wait=lambda agent: agent.wait(), log_level="warning"
+    )
 
 
 def _answering_engine() -> str:
@@ -51,18 +54,18 @@ def _answering_engine() -> str:
     return address
 
 
-def _settings(port: int, engines: list[str]) -> Settings:
+def _settings(port: int, engines: list[str], control: str) -> Settings:
     from skep.cli.checks import check_tables
     from skep.cli.manage import manager_tables
     from skep.cli.run import free_control
 
-    tables = manager_tables("", listen=(f"tcp://127.0.0.1:{port}",), control=free_control())
+    tables = manager_tables("", listen=(f"tcp://127.0.0.1:{port}",), control=control or free_control())
     tables["cluster"] = {"engines": engines}
     return check_tables(tables, "skep demo").right()
 
 
 @asynccontextmanager
-async def _opened(port: int, engine: str) -> AsyncIterator[Agent]:
+async def _opened(port: int, engine: str, control: str) -> AsyncIterator[Agent]:
     from skep.agent import Agent
 
     async with AsyncExitStack() as stack:
@@ -75,7 +78,7 @@ async def _opened(port: int, engine: str) -> AsyncIterator[Agent]:
                 made = EmbeddedEngine(name, labels={**labels, "provider": "embedded"})
                 await stack.enter_async_context(made)
                 engines.append(made.url)
-        yield await stack.enter_async_context(Agent(_settings(port, engines)))
+        yield await stack.enter_async_context(Agent(_settings(port, engines, control)))
 
 
 def _announce(agent: Agent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -28,47 +29,46 @@ def plugins(agent: AgentClient, as_json: bool, path: Path | None) -> None:
 
     Without an agent, only what is installed is told, and nothing of it is imported.
     """
-    rows = [{"name": name, "status": "installed", "error": "", "source": e.value} for name, e in installed().items()]
-    found = _asked(agent) if path is None else _tried(path)
-    rows = [*found, *(row for row in rows if row["name"] not in {each["name"] for each in found})]
+    rows = _asked(agent) if path is None else _tried(path)
     if as_json:
         return show_json(rows)
-    show_table(("PLUGIN", "STATUS", "CALLS", "ERRORS", "SECONDS", "DROPPED", "WHY"), map(_row, rows))
+    show_table(("PLUGIN", "FROM", "STATUS", "CALLS", "ERRORS", "SECONDS", "DROPPED", "WHY"), map(_row, rows))
     return None
 
 
 def _asked(agent: AgentClient) -> list[dict[str, Any]]:
     try:
-        found: list[dict[str, Any]] = agent.get("/plugins")
+        return agent.get("/plugins")  # type: ignore[no-any-return]
     except TemporaryError as error:
         if agent.named:
             raise
         click.echo(f"{error}; this is what is installed", err=True)
-        return []
-    return found
+        return [
+            {"name": name, "status": "installed", "error": "", "from": _origin(entry)}
+            for name, entry in installed().items()
+        ]
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
 
 
 def _tried(path: Path) -> list[dict[str, Any]]:
-    from skep.cli.checks import check_tables
+    from skep.plugins import PluginManager
     from skep.settings import load_settings
 
-    rows = []
-    for name, table in load_settings(path).plugins.items():
-        keys = {"path": table.path, **table.own}
-        errors = check_tables({"plugins": {name: keys}}, str(path)).errors if table.enabled else []
-        status = "disabled" if not table.enabled else "broken" if errors else "enabled"
-        rows.append({"name": name, "status": status, "error": "; ".join(errors)})
-    return rows
+    return PluginManager(load_settings(path), strict=False).report()
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     seconds = row.get("seconds")
     return (
         row["name"],
+        row["from"],
         row["status"],
         row.get("calls", ""),
         row.get("errors", ""),
         "" if seconds is None else f"{seconds:.3f}",
         row.get("dropped", ""),
-        row["error"],
+        "; ".join(filter(None, [row["error"], *row.get("warnings", ())])),
     )

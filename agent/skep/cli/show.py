@@ -85,9 +85,13 @@ def events(agent: AgentClient, as_json: bool) -> None:
             click.echo(json.dumps(event) if as_json else _event_line(event))
     except KeyboardInterrupt:
         sys.exit(130)
+    click.echo("the agent has stopped", err=True)
+    sys.exit(1)
 
 
 def _event_line(event: dict[str, Any]) -> str:
+    if "at" not in event:
+        return f"too slow: {event['count']} events were dropped"
     when = time.strftime("%H:%M:%S", time.localtime(event["at"]))
     subject = f"{event['node']}/{event['container']}" if "container" in event else event["node"]
     details = [str(event[key]) for key in ("image", "error") if event.get(key)]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skep._version import __version__
-from skep.control.report import plugin_rows
 from skep.errors import NotFoundError
 from skep.hooks import Metric
 from skep.models import NodeStatus
@@ -68,6 +67,10 @@ def _number(value: float) -> str:
 
 def _agent(agent: Agent) -> Iterator[Metric]:
     yield Metric("skep_info", 1, "The agent's version.", labels=(("version", __version__),))
+    if agent.watchdog is not None:
+        stalls, longest = agent.watchdog.stalls, agent.watchdog.longest
+        yield Metric("skep_loop_stalls_total", stalls, "How often the event loop stood still.", "counter")
+        yield Metric("skep_loop_longest_stall_seconds", longest, "How long it stood still at most.")
     state = agent.cluster.state
     statuses = Counter(each.node.status for each in state.nodes)
     for status in NodeStatus:
@@ -97,13 +100,13 @@ def _engines(agent: Agent) -> Iterator[Metric]:
 
 
 def _plugins(agent: Agent) -> Iterator[Metric]:
-    for row in plugin_rows(agent):
-        name = ("plugin", row["name"])
-        up = float(row["status"] == "running")
-        yield Metric("skep_plugin_running", up, "Whether the plugin works.", labels=(name,))
+    for row in agent.plugins.report():
+        if row["status"] == "installed":
+            continue
+        labels = (("plugin", row["name"]),)
+        yield Metric("skep_plugin_running", row["status"] == "running", "Whether the plugin works.", labels=labels)
         for key, help_ in _PLUGIN_COUNTERS.items():
-            if key in row:
-                yield Metric(f"skep_plugin_{key}_total", row[key], help_, "counter", (name,))
+            yield Metric(f"skep_plugin_{key}_total", row[key], help_, "counter", labels)
 
 
 _PLUGIN_COUNTERS = {

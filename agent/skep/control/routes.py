@@ -12,7 +12,6 @@ from aiohttp import web
 from skep._version import __version__
 from skep.control.guard import guard
 from skep.control.metrics import exposition
-from skep.control.report import plugin_rows
 from skep.control.views import container_view, event_view, node_view
 from skep.errors import RequestError
 from skep.http import error_middleware
@@ -20,6 +19,7 @@ from skep.scheduler import NodeExplanation, PlacementError
 
 if TYPE_CHECKING:
     from skep.agent import Agent
+    from skep.agent.listening import EventStream
 
 __all__ = ["add_routes"]
 
@@ -36,6 +36,7 @@ def add_routes(app: web.Application, agent: Agent) -> None:
         app.middlewares.insert(0, error_middleware)
     app.middlewares.insert(app.middlewares.index(error_middleware) + 1, guard(agent.settings.http.hosts))
     control = _Control(agent)
+    app.on_shutdown.append(control.end_streams)
     app.router.add_get("/health", control.health)
     app.router.add_get("/metrics", control.metrics)
     app.router.add_get("/nodes", control.nodes)
@@ -48,12 +49,14 @@ def add_routes(app: web.Application, agent: Agent) -> None:
 class _Control:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        self._streams: set[EventStream] = set()
 
     async def health(self, request: web.Request) -> web.Response:
         """200 where every node is healthy and every plugin works, else 503."""
         nodes = self._agent.cluster.state.nodes
         unhealthy = [state.name for state in nodes if not state.node.is_healthy]
-        broken = {row["name"]: row["error"] for row in plugin_rows(self._agent) if row["status"] == "broken"}
+        rows = self._agent.plugins.report()
+        broken = {row["name"]: row["error"] for row in rows if row["status"] in ("broken", "benched")}
         well = not unhealthy and not broken
         answer = {
             "healthy": well,
@@ -82,7 +85,7 @@ class _Control:
 
     async def plugins(self, request: web.Request) -> web.Response:
         """What became of each plugin of the settings, with its counters."""
-        return _json(plugin_rows(self._agent))
+        return _json(self._agent.plugins.report())
 
     async def explain(self, request: web.Request) -> web.Response:
         """Where a container of this body of `POST /containers/create` (and `?name=`) would go; nothing is created."""
@@ -100,13 +103,20 @@ class _Control:
         """Every lifecycle event from now on, one JSON object a line."""
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         events = self._agent.events()
+        self._streams.add(events)
         try:
             await response.prepare(request)
             async for event in events:
                 await response.write(msgspec.json.encode(event_view(event)) + b"\n")
         finally:
-            await events.aclose()  # type: ignore[attr-defined]
+            self._streams.discard(events)
+            await events.aclose()
         return response
+
+    async def end_streams(self, app: web.Application) -> None:
+        """End what would never end by itself, so that the server can stop."""
+        for events in list(self._streams):
+            await events.aclose()
 
 
 def _explained(

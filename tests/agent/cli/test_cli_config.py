@@ -75,7 +75,7 @@ startup_error = "maybe"
     )
     code, output = run("check", str(path))
     assert code == 1
-    for words in ("the port is missing", "no enabled plugin knows x://", "surprise", "plugins.nonsense: not installed"):
+    for words in ("the port is missing", "no enabled plugin knows x://", "surprise", "plugin nonsense: not installed"):
         assert words in output
 
 
