@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from skep import Agent, Container, ContainerStopping, Engine, SkepError
+from skep import Agent, Container, ContainerStopping, Engine, NotFoundError, SkepError
 from skep_docker_api.forward import OnAnswer, forward, tunnel
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import healthy_engine
@@ -20,6 +20,7 @@ __all__ = [
     "client_of",
     "container_of",
     "engine_of",
+    "pass_unknown",
     "passing",
     "refresh",
     "remove",
@@ -119,7 +120,12 @@ async def ask_stopping(request: web.Request, container: Container, action: str) 
 
 async def remove(request: web.Request) -> web.StreamResponse:
     """Remove a container, or with `link` only the name by which another one knows it."""
-    container = container_of(request)
+    try:
+        container = container_of(request)
+    except NotFoundError:
+        if "/" in request.match_info["ref"]:
+            return await pass_unknown(request)
+        raise
     engine = engine_of(request, container)
     path = f"/containers/{container.id}"
     if flag(request, "link"):
@@ -128,6 +134,24 @@ async def remove(request: web.Request) -> web.StreamResponse:
         await ask_stopping(request, container, "remove")
     async with plugin_of(request).pending.on(container.node, f"remove {container.name}"):
         return await forward(request, engine, path, on_answer=refreshing(request, container))
+
+
+async def pass_unknown(request: web.Request) -> web.StreamResponse:
+    """Pass on what engines of other versions may know of a container, which is replaced by its id; all else goes as it came."""
+    state, segments = agent_of(request).cluster.state, request.rel_url.raw_path.partition("/containers/")[2].split("/")
+    if len(segments) < 2:
+        raise NotFoundError("page not found")
+    try:
+        container, rest = find_container(state, unquote(segments[0])), segments[1:]
+    except NotFoundError:
+        if len(segments) == 2:
+            raise
+        container, rest = find_container(state, unquote("/".join(segments[:2]))), segments[2:]
+    engine, path = engine_of(request, container), "/".join(["/containers", container.id, *rest])
+    if "Upgrade" in request.headers:
+        return await tunnel(request, engine, path)
+    changes = request.method not in ("GET", "HEAD")
+    return await forward(request, engine, path, on_end=refreshing(request, container) if changes else None)
 
 
 def _ends(signal: str) -> bool:

@@ -11,6 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from skep import Engine, pump, take_over
+from skep_docker_api.presence import while_present
 
 __all__ = ["AS_SENT", "OnAnswer", "engine_version", "forward", "headers_upward", "tunnel"]
 
@@ -83,15 +84,19 @@ async def forward(
     if body is AS_SENT:
         body = request.content.iter_any() if request.body_exists else None
     assert body is None or isinstance(body, bytes | AsyncIterable)
-    async with engine.stream(
-        method or request.method,
-        path,
-        query=request.rel_url.raw_query_string if query is None else query,
-        headers=headers_upward(request, own_body=own_body) if headers is None else headers,
-        data=body,
-        timeout=timeout,
-        version=await _version(request, engine),
-    ) as answer:
+    version = await _version(request, engine)
+    async with (
+        while_present(request),
+        engine.stream(
+            method or request.method,
+            path,
+            query=request.rel_url.raw_query_string if query is None else query,
+            headers=headers_upward(request, own_body=own_body) if headers is None else headers,
+            data=body,
+            timeout=timeout,
+            version=version,
+        ) as answer,
+    ):
         if on_answer is not None:
             await on_answer(answer.status)
         return await _hand_on(request, answer, on_end)

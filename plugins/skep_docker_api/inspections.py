@@ -20,7 +20,8 @@ def from_engine(body: bytes, node: Node) -> bytes:
         raise EngineProtocolError(f"node {node.name}: unreadable container: {error}") from None
     settings = found.get("NetworkSettings")
     ports = settings.get("Ports") if isinstance(settings, dict) else None
-    for key, bindings in ports.items() if isinstance(ports, dict) else ():
+    ports = ports if isinstance(ports, dict) else {}
+    for key, bindings in ports.items():
         if bindings:
             shown = [{**binding, "HostIp": host_ip(binding.get("HostIp", ""), node)} for binding in bindings]
             # 0.0.0.0 and :: have become one

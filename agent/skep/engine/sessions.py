@@ -19,6 +19,8 @@ __all__ = ["CALLS_AT_ONCE", "Sessions", "find_dead_peers"]
 CALLS_AT_ONCE = 8
 """Connections that calls to one engine share; streams have their own."""
 
+_CLOSING = 1.0  # seconds
+
 _AUTO_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
@@ -91,9 +93,10 @@ class Sessions:
         return self._peer
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self.calls.close()
-        await self.streams.close()
+        """Close all connections. An engine that does not read what was sent to it is waited for no longer than a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await asyncio.gather(self.calls.close(), self.streams.close())
 
     def forget_names(self) -> None:
         """Look the engine's name up again for the next connection."""
