@@ -19,9 +19,8 @@ import msgspec
 from skep import (
     Agent,
     EngineEvents,
-    LifecycleEvent,
-    Lost,
     Node,
+    NodeEvent,
     NodeJoined,
     NodeLeft,
     NodeRecovered,
@@ -36,7 +35,7 @@ __all__ = ["EventLog", "MergedEvent", "Reader"]
 REMEMBERED = 1000
 _MOST_WAITING = 10_000
 _PATIENCE = 10.0  # seconds that a node has to tell of the past
-_ACTIONS: dict[type[LifecycleEvent], str] = {
+_ACTIONS: dict[type[NodeEvent], str] = {
     NodeJoined: "engine_connect",
     NodeLeft: "engine_disconnect",
     NodeUnhealthy: "engine_disconnect",
@@ -138,7 +137,7 @@ class EventLog:
     async def _collect_nodes(self) -> None:
         async with aclosing(self._agent.events()) as stream:
             async for event in stream:
-                if not isinstance(event, Lost) and (action := _ACTIONS.get(type(event))):
+                if isinstance(event, NodeEvent) and (action := _ACTIONS.get(type(event))):
                     self._add(_of_manager(event, action))
 
     def _add(self, event: MergedEvent) -> None:
@@ -196,7 +195,7 @@ def _mark(event: dict[str, Any], actor: dict[str, Any], node: Node) -> None:
     event["node"] = {"Name": node.name, "Id": node.id, "Addr": address, "Ip": node.ip}
 
 
-def _of_manager(event: LifecycleEvent, action: str) -> MergedEvent:
+def _of_manager(event: NodeEvent, action: str) -> MergedEvent:
     at = int(event.at * 10**9)
     value: dict[str, Any] = {
         "status": action,

@@ -11,11 +11,12 @@ from aiohttp import web
 from skep import Agent, Engine, RequestError
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
-from skep_docker_api.forward import OnAnswer, forward
+from skep_docker_api.forward import forward
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
 from skep_docker_api.queries import json_answer
-from skep_docker_api.routing import Handler, agent_of
+from skep_docker_api.refreshing import when_changed
+from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
@@ -39,7 +40,9 @@ async def build(request: web.Request) -> web.StreamResponse:
     if arguments:
         pairs.append(("buildargs", msgspec.json.encode(arguments).decode()))
     engine = healthy_engine(agent, node, "the build")
-    return await forward(request, engine, "/build", query=urlencode(pairs), on_end=_refreshed(agent, node))
+    async with plugin_of(request).pending.on(node, "the build"):
+        end = when_changed(agent, node, "images")
+        return await forward(request, engine, "/build", query=urlencode(pairs), on_end=end)
 
 
 def _arguments(request: web.Request) -> dict[str, str | None]:
@@ -66,22 +69,15 @@ def _number(request: web.Request, name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _refreshed(agent: Agent, node: str) -> OnAnswer:
-    async def refresh(status: int) -> None:
-        if status < 300:
-            await agent.cluster.member(node).refresh_images()
-
-    return refresh
-
-
 async def commit(request: web.Request) -> web.StreamResponse:
     """`docker commit`: the image is on the container's node alone."""
     agent, name = agent_of(request), request.query.get("container", "")
     container = find_container(agent.cluster.state, name)
     engine = healthy_engine(agent, container.node, f"container {name}")
     pairs = [(key, container.id if key == "container" else value) for key, value in request.query.items()]
-    end = _refreshed(agent, container.node)
-    return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
+    end = when_changed(agent, container.node, "images")
+    async with plugin_of(request).pending.on(container.node, f"commit {name}"):
+        return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
 
 
 async def prune(request: web.Request) -> web.Response:

@@ -15,7 +15,8 @@ from skep_docker_api.image_list import FILTERS, list_images
 from skep_docker_api.image_names import Held, find_images
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, json_answer
-from skep_docker_api.routing import Handler, agent_of
+from skep_docker_api.refreshing import refresh_list
+from skep_docker_api.routing import Handler, agent_of, plugin_of
 from skep_docker_api.summary import api_version
 
 __all__ = ["ROUTES"]
@@ -91,8 +92,9 @@ async def _change(request: web.Request, method: str, action: str) -> dict[str, b
 
     async def change(node: str, engine: Engine) -> bytes:
         path = f"/images/{quote(held[node].name, safe='/:@')}{action}"
-        answer = await engine.call(method, path, query=request.rel_url.raw_query_string, timeout=_CHANGE_TIME)
-        await agent.cluster.member(node).refresh_images()
+        async with plugin_of(request).pending.on(node, f"image {name}"):
+            answer = await engine.call(method, path, query=request.rel_url.raw_query_string, timeout=_CHANGE_TIME)
+        await refresh_list(agent, node, "images")
         return answer
 
     return successes(await ask_all(agent, [each.node for each in held.values()], change))
@@ -105,7 +107,7 @@ async def prune(request: web.Request) -> web.Response:
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
         answer = msgspec.json.decode(await engine.call("POST", "/images/prune", query=query, timeout=_CHANGE_TIME))
-        await agent.cluster.member(node).refresh_images()
+        await refresh_list(agent, node, "images")
         return answer
 
     answers: dict[str, Any | SkepError] = await ask_all(agent, healthy_nodes(agent), ask)

@@ -10,11 +10,12 @@ from aiohttp import web
 from skep import Agent, ConflictError, Container, Engine, Network, NodeState, RequestError
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
-from skep_docker_api.forward import OnAnswer, forward
+from skep_docker_api.forward import forward
 from skep_docker_api.listings import NETWORK_FILTERS, list_networks
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
 from skep_docker_api.queries import decode_body, filters, json_answer
+from skep_docker_api.refreshing import refresh_list, when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
@@ -48,7 +49,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         node = choose_node(agent)
     engine = healthy_engine(agent, node, f"network {wanted}")
     data = msgspec.json.encode({**body, "Name": name})
-    return await forward(request, engine, "/networks/create", body=data, on_end=_refreshed(agent, node))
+    return await forward(request, engine, "/networks/create", body=data, on_end=when_changed(agent, node, "networks"))
 
 
 def _refuse_taken(agent: Agent, name: str) -> None:
@@ -59,20 +60,12 @@ def _refuse_taken(agent: Agent, name: str) -> None:
             )
 
 
-def _refreshed(agent: Agent, node: str) -> OnAnswer:
-    async def refresh(status: int) -> None:
-        if status < 300:
-            await agent.cluster.member(node).refresh_networks()
-
-    return refresh
-
-
 async def remove(request: web.Request) -> web.StreamResponse:
     """`docker network rm`."""
     agent, name = agent_of(request), request.match_info["name"]
     node, network = agent.cluster.state.find_network(name)
     engine = healthy_engine(agent, node.name, f"network {name}")
-    return await forward(request, engine, f"/networks/{network.id}", on_end=_refreshed(agent, node.name))
+    return await forward(request, engine, f"/networks/{network.id}", on_end=when_changed(agent, node.name, "networks"))
 
 
 async def attach(request: web.Request) -> web.StreamResponse:
@@ -90,7 +83,7 @@ async def attach(request: web.Request) -> web.StreamResponse:
 
     async def on_end(status: int) -> None:
         if status < 300:
-            await agent.cluster.member(container.node).refresh_networks()
+            await refresh_list(agent, container.node, "networks")
             await agent.cluster.refresh_container(container.node, container.id)
 
     return await forward(request, engine, path, body=data, on_end=on_end)
@@ -122,7 +115,7 @@ async def prune(request: web.Request) -> web.Response:
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
         answer = msgspec.json.decode(await engine.call("POST", "/networks/prune", query=query, timeout=120))
-        await agent.cluster.member(node).refresh_networks()
+        await refresh_list(agent, node, "networks")
         names = answer.get("NetworksDeleted") or []
         return {"NetworksDeleted": [f"{node}/{name}" for name in names] if shows_nodes else names}
 

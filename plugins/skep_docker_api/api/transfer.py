@@ -13,7 +13,8 @@ from skep_docker_api.fanout import Branch, fan_out
 from skep_docker_api.forward import engine_version, headers_upward
 from skep_docker_api.nodes import healthy_nodes
 from skep_docker_api.progress import Progress, json_lines, raise_for_status
-from skep_docker_api.routing import Handler, agent_of
+from skep_docker_api.refreshing import refresh_list
+from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
@@ -49,7 +50,8 @@ async def _on_all(
     async def one(node: str) -> None:
         branch = branches.get(node)
         try:
-            await _one(request, progress, node, path, title, branch, loaded)
+            async with plugin_of(request).pending.on(node, title or path):
+                await _one(request, progress, node, path, title, branch, loaded)
         except SkepError as error:
             errors[node] = str(error)
             await progress.add({"status": f"{title} : {error}".removeprefix(" : "), "id": node})
@@ -98,7 +100,7 @@ async def _one(
             if text.startswith("Loaded image"):
                 loaded[text] = None
             await progress.add_from(node, title, line)
-    await agent.cluster.member(node).refresh_images()
+    await refresh_list(agent, node, "images")
 
 
 ROUTES: list[tuple[str, str, Handler]] = [

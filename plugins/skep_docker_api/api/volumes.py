@@ -11,10 +11,11 @@ from aiohttp import web
 from skep import Agent, Engine, NotFoundError, RequestError
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
-from skep_docker_api.forward import OnAnswer, forward
+from skep_docker_api.forward import forward
 from skep_docker_api.listings import VOLUME_FILTERS, list_volumes
 from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
 from skep_docker_api.queries import decode_body, filters, flag, json_answer
+from skep_docker_api.refreshing import refresh_list, when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
@@ -52,7 +53,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         node = _node_of(agent, name) or choose_node(agent)
     engine = healthy_engine(agent, node, f"volume {wanted}")
     data = msgspec.json.encode({**body, "Name": name})
-    return await forward(request, engine, "/volumes/create", body=data, on_end=_refreshed(agent, node))
+    return await forward(request, engine, "/volumes/create", body=data, on_end=when_changed(agent, node, "volumes"))
 
 
 def _node_of(agent: Agent, name: str) -> str:
@@ -61,14 +62,6 @@ def _node_of(agent: Agent, name: str) -> str:
         return agent.cluster.state.find_volume(name)[0].name if name else ""
     except NotFoundError:
         return ""
-
-
-def _refreshed(agent: Agent, node: str) -> OnAnswer:
-    async def refresh(status: int) -> None:
-        if status < 300:
-            await agent.cluster.member(node).refresh_volumes()
-
-    return refresh
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -81,7 +74,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
             return web.Response(status=204)
         raise
     engine = healthy_engine(agent, node.name, f"volume {name}")
-    return await forward(request, engine, _path(volume.name), on_end=_refreshed(agent, node.name))
+    return await forward(request, engine, _path(volume.name), on_end=when_changed(agent, node.name, "volumes"))
 
 
 async def prune(request: web.Request) -> web.Response:
@@ -91,7 +84,7 @@ async def prune(request: web.Request) -> web.Response:
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
         answer = msgspec.json.decode(await engine.call("POST", "/volumes/prune", query=query, timeout=120))
-        await agent.cluster.member(node).refresh_volumes()
+        await refresh_list(agent, node, "volumes")
         names = answer.get("VolumesDeleted") or []
         shown = [f"{node}/{name}" for name in names] if shows_nodes else names
         return {"VolumesDeleted": shown, "SpaceReclaimed": answer.get("SpaceReclaimed") or 0}
