@@ -7,7 +7,7 @@ from skep import NodeState, PlacementQuery, Plugin, PluginSettings, Scores
 __all__ = ["SpreadPlugin", "SpreadSettings"]
 
 _FULL = 100
-_FAILURE = 330  # one recorded failure outweighs every difference of resources
+_FAILURES = 10_000  # one recorded failure outweighs every difference of resources and of containers
 
 
 class SpreadSettings(PluginSettings, frozen=True, kw_only=True):
@@ -30,15 +30,12 @@ class SpreadPlugin(Plugin):
 
     def score_nodes(self, query: PlacementQuery) -> Scores:
         """Score the nodes by weight and by the number of containers, both lower is better; refuse those without room."""
-        container = query.request.container
-        if not container.memory and not container.nano_cpus and not container.cpu_shares:
-            return Scores([(-float(count), nodes) for count, nodes in query.state.by_container_count()])
-        percent = self._percent()
-        wanted = (container.memory, wanted_cpus(query), percent)
-        ranks = query.state.rank_nodes(("spread", *wanted), lambda node: _rank(node, *wanted))
+        percent, memory, cpus = self._percent(), query.request.container.memory, wanted_cpus(query)
+        ranks = query.state.rank_nodes(("spread", memory, cpus, percent), lambda n: _rank(n, memory, cpus, percent))
+        # a step of weight counts more than any number of containers; without reservations their number is all there is
+        step = 1e-6 if memory or cpus else 1.0
         return Scores(
-            # as one number: a step of weight counts more than any number of containers
-            [(-(weight + count / 1e6), nodes) for (weight, count), nodes in ranks],
+            [(-(weight + count * step), nodes) for (weight, count), nodes in ranks],
             lambda node: _refusal(query, node, percent),
             lambda: _wanted(query),
         )
@@ -64,7 +61,8 @@ def _rank(node: NodeState, memory: int, cpus: float, percent: int) -> tuple[int,
     memory_score = _score(node.memory_used, memory, _total(node.node.memory, percent))
     if cpu_score is None or memory_score is None:
         return None
-    return cpu_score + memory_score + _FAILURE * node.node.failures, len(node.containers)
+    weight = cpu_score + memory_score if memory or cpus else 0
+    return weight + _FAILURES * min(node.node.failures, 3), len(node.containers)
 
 
 def _score(used: float, wanted: float, total: int) -> int | None:
@@ -86,7 +84,9 @@ def _refusal(query: PlacementQuery, node: NodeState, percent: int) -> str:
         return f"not enough memory: {_mib(memory)} wanted, {_mib(free)} of {_mib(total)} free"
     cpus = _total(node.node.cpus, percent)
     free_cpus = max(0.0, cpus - node.cpus_used)
-    return f"not enough CPUs: {wanted_cpus(query):g} wanted, {free_cpus:g} of {cpus} free"
+    text = f"not enough CPUs: {wanted_cpus(query):g} wanted, {free_cpus:g} of {cpus} free"
+    hint = query.request.container.cpu_shares > cpus and not query.request.container.nano_cpus
+    return f"{text} (CPU shares are whole CPUs here; --cpus takes fractions)" if hint else text
 
 
 def _mib(amount: float) -> str:
