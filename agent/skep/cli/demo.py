@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skep.cli.output import printable
 from skep.cli.service import run_service
 
 if TYPE_CHECKING:
@@ -35,23 +36,25 @@ def demo(port: int, embedded: bool, control: str) -> None:
 
     The embedded nodes keep states, not processes: everything answers as Docker does, and nothing runs.
     """
-    engine = "" if embedded else _answering_engine()
+    address = os.environ.get("DOCKER_HOST", "") or "unix:///var/run/docker.sock"
+    engine = address if not embedded and _answers(address) else ""
+    if not embedded and not engine:
+        click.echo(f"no Docker Engine answers at {printable(address)}: embedded nodes take its place")
     run_service(
         lambda: _opened(port, engine, control), started=_announce, wait=lambda agent: agent.wait(), log_level="warning"
     )
 
 
-def _answering_engine() -> str:
-    """The address of an engine that answers here; "" where none does."""
+def _answers(address: str) -> bool:
+    """Whether an engine answers there, in plain HTTP."""
     from skep.cli.client import AgentClient
     from skep.errors import SkepError
 
-    address = os.environ.get("DOCKER_HOST", "") or "unix:///var/run/docker.sock"
     try:
         AgentClient(address, timeout=3).get("/version")
     except SkepError:
-        return ""
-    return address
+        return False
+    return True
 
 
 def _settings(port: int, engines: list[str], control: str) -> Settings:

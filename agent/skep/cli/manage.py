@@ -102,8 +102,10 @@ def manage(discovery: str, **given: Any) -> None:
     scheme = discovery.partition("://")[0]
     if scheme in names:
         tables["plugins"].setdefault(scheme, {})
+    if given["control"] and endpoint_tls:
+        tables["http"]["tls"] = endpoint_tls  # counts for tcp alone
     if given["allow_insecure"]:
-        tables["plugins"]["docker_api"]["allow_insecure"] = True
+        tables["plugins"]["docker_api"]["allow_insecure"] = tables["http"]["allow_insecure"] = True
     tables["log"] = {"level": given["log_level"]}
     run_agent(check_tables(tables, "skep manage").right())
 
