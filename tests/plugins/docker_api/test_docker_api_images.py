@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from skep import EngineTimeoutError, Image, NodeStatus
@@ -191,6 +192,36 @@ async def test_an_error_within_a_pull_is_told_too(api: Any) -> None:
     assert found[-1]["error"] == "n1: disk full"
 
 
+async def test_a_node_that_falls_silent_ends_its_part_of_a_pull(api: Any) -> None:
+    with api.engines["n2"].faults.hang("/images/create") as fault:
+        reading = asyncio.create_task(lines(api, "POST", "/images/create?fromImage=alpine&tag=3"))
+        async with asyncio.timeout(5):
+            while not fault.hits:
+                await asyncio.sleep(0.01)
+        known = api.agent.cluster.state.get_node("n2").node
+        api.plugin.pending.give_up(known)
+        found = await reading
+    assert found[-1]["error"].startswith("n2: Pulling alpine:3...: node n2 stopped answering")
+
+
+async def test_a_change_is_told_although_its_node_falls_silent_then(api: Any) -> None:
+    with api.engines["n1"].faults.status(500, "no list", "/images/json"):
+        assert (await api.call("POST", "/images/busybox/tag?repo=box&tag=1"))[0] == 201
+
+
+async def test_a_client_that_leaves_an_upload_leaves_nothing_behind(api: Any) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield saved("mine:1", padding=900_000)[:300_000]
+        raise ConnectionError("gone")
+
+    with pytest.raises(aiohttp.ClientOSError):
+        await api.call("POST", "/images/load", data=half())
+    async with asyncio.timeout(5):
+        while any("/images/load" in task.get_name() for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.01)
+    assert "mine:1" not in tags((await api.call("GET", "/images/json"))[1])
+
+
 async def test_a_pull_without_a_name_is_refused(api: Any) -> None:
     status, body = await api.call("POST", "/images/create")
     assert status == 400
@@ -205,6 +236,13 @@ def saved(*names: str, padding: int = 0) -> bytes:
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def manifest_of(data: bytes) -> Any:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        file = tar.extractfile("manifest.json")
+        assert file is not None
+        return json.load(file)
 
 
 async def test_load_goes_to_all_nodes(api: Any) -> None:
@@ -338,8 +376,7 @@ async def test_save_takes_a_node_that_has_all(api: Any) -> None:
     await api.agent.cluster.member("n1").refresh_images()
     async with api.session.get("/images/get?names=busybox&names=redis") as response:
         assert response.status == 200
-        with tarfile.open(fileobj=io.BytesIO(await response.read())) as tar:
-            manifest = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
+        manifest = await asyncio.to_thread(manifest_of, await response.read())
     assert [entry["RepoTags"] for entry in manifest] == [["busybox:latest"], ["redis:latest"]]
 
 
