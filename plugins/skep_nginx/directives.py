@@ -17,7 +17,7 @@ _DIRECTIVES = """
     include keepalive large_client_header_buffers listen location log_format map pid proxy_buffer_size proxy_buffers
     proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass proxy_set_header
     proxy_temp_path return scgi_temp_path server server_name server_names_hash_bucket_size server_names_hash_max_size
-    server_tokens upstream uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
+    server_tokens upstream user uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
 """
 _CASES = ("", "default", "80", "443", "websocket")  # of a map
 _NAMES = frozenset([*_DIRECTIVES.split(), *_CASES])

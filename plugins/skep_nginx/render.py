@@ -10,7 +10,7 @@ from skep_nginx.directives import Block, Line, Ours, write
 from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.model import Listen, Location, Proxy, Site, Upstream
 
-__all__ = ["Rendered", "Style", "render"]
+__all__ = ["Rendered", "Style", "render", "temporary_paths"]
 
 _LOG = Ours(
     '$host $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
@@ -74,8 +74,13 @@ def frame(http: tuple[Line | Block, ...], style: Style, prefix: Path) -> tuple[L
         Line("pid", (str(prefix / "nginx.pid"),)),
         Line("error_log", ("stderr", "warn")),
         Block("events", (), (Line("worker_connections", (str(style.worker_connections),)),)),
-        Block("http", (), (*(Line(f"{kind}_temp_path", (str(prefix / kind),)) for kind in _TEMPORARY), *http)),
+        Block("http", (), (*temporary_paths(f"{prefix}/"), *http)),
     )
+
+
+def temporary_paths(before: str) -> tuple[Line, ...]:
+    """Where nginx keeps large bodies: folders whose paths begin with `before`."""
+    return tuple(Line(f"{kind}_temp_path", (before + kind,)) for kind in _TEMPORARY)
 
 
 def _common(proxy: Proxy, style: Style) -> tuple[Line | Block, ...]:
@@ -166,7 +171,8 @@ def _site(site: Site, style: Style) -> tuple[Block, ...]:
 
 
 def _upstream(upstream: Upstream) -> Block:
-    servers = tuple(Line("server", (str(server),)) for server in upstream.servers)
+    # A container that does not listen yet is left alone for nginx's default of 10 s otherwise; dead ones leave the configuration.
+    servers = tuple(Line("server", (str(server), "fail_timeout=1s")) for server in upstream.servers)
     return Block("upstream", (upstream.name,), (*servers, Line("keepalive", (str(2 * len(servers)),))))
 
 

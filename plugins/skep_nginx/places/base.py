@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from skep_nginx.render import Rendered
 __all__ = ["Place", "Refused", "ask_generation", "read_file", "run_command", "write_file"]
 
 _COMMAND_TIMEOUT = 30.0
+_PROCESS = re.compile(r"^\d+#\d+: ")  # whose ids say nothing to anybody
 
 
 class Refused(SkepError):
@@ -111,7 +113,7 @@ async def run_command(argv: Sequence[str]) -> None:
 def said(output: bytes) -> str:
     """What nginx printed, short enough for a log: its errors, without time stamps and safe to print."""
     lines = output.decode("utf-8", "replace").splitlines()
-    errors = [line.partition("[emerg]")[2].strip() for line in lines if "[emerg]" in line]
+    errors = [_PROCESS.sub("", line.partition("[emerg]")[2].strip()) for line in lines if "[emerg]" in line]
     return ascii("; ".join(errors or [line.strip() for line in lines[-3:]]))[1:-1][:500]
 
 

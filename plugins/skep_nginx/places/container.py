@@ -88,7 +88,7 @@ class ContainerPlace:
         """`nginx -t` by exec, on a configuration that has nothing but ours."""
         files = {
             f"{_FOLDER}/candidate.conf": rendered.text,
-            f"{_FOLDER}/test.conf": wrap(f"{_FOLDER}/candidate.conf", f"{_FOLDER}/test.pid"),
+            f"{_FOLDER}/test.conf": wrap(f"{_FOLDER}/candidate.conf", _FOLDER),
         }
         await self._put(files)
         await self._exec(self._own.nginx, "-t", "-q", "-c", f"{_FOLDER}/test.conf")

@@ -9,7 +9,7 @@ from skep import TemporaryError
 from skep_nginx.directives import Block, Line, write
 from skep_nginx.places.base import ask_generation, read_file, run_command, write_file
 from skep_nginx.reach import View
-from skep_nginx.render import Rendered
+from skep_nginx.render import Rendered, temporary_paths
 from skep_nginx.settings import NginxSettings
 
 __all__ = ["ExternalPlace", "wrap"]
@@ -45,7 +45,7 @@ class ExternalPlace:
         """The command `test`, on a configuration that has nothing but ours."""
         candidate, whole = self._settings.home / "candidate.conf", self._settings.home / "test.conf"
         await write_file(candidate, rendered.text)
-        await write_file(whole, wrap(str(candidate), str(self._settings.run / "test.pid")))
+        await write_file(whole, wrap(str(candidate), str(self._settings.home)))
         await run_command([word.replace("{conf}", str(whole)) for word in self._own.test])
 
     async def install(self, rendered: Rendered) -> None:
@@ -66,13 +66,18 @@ class ExternalPlace:
         return ""
 
 
-def wrap(candidate: str, pid: str) -> bytes:
-    """A whole configuration around a candidate, to test it alone."""
+def wrap(candidate: str, folder: str) -> bytes:
+    """A whole configuration around a candidate, to test it alone.
+
+    A test gives nginx's temporary folders to its `user`, so it gets folders of its own: those of the live one stay as they are. No
+    worker is started, so that user means nothing else; without it nginx wants the one that it was built for, who need not exist.
+    """
     return write(
         (
-            Line("pid", (pid,)),
+            Line("user", ("root", "root")),
+            Line("pid", (f"{folder}/test.pid",)),
             Line("error_log", ("stderr", "warn")),
             Block("events", (), (Line("worker_connections", ("64",)),)),
-            Block("http", (), (Line("include", (candidate,)),)),
+            Block("http", (), (*temporary_paths(f"{folder}/test-"), Line("include", (candidate,)))),
         )
     )

@@ -84,7 +84,7 @@ def expected(site: Site) -> list[Any]:
     server = [("server",), [*listens, [("server_name", site.host), None], [("location", "/"), [answer]]]]
     if upstream is None:
         return [server]
-    servers = [[("server", f"{each.ip}:{each.port}"), None] for each in upstream.servers]
+    servers = [[("server", f"{each.ip}:{each.port}", "fail_timeout=1s"), None] for each in upstream.servers]
     return [[("upstream", upstream.name), [*servers, [("keepalive", str(2 * len(servers))), None]]], server]
 
 
