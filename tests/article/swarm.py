@@ -120,6 +120,12 @@ class Swarm:
         assert done.returncode == status, f"docker {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return (done.stderr if status else done.stdout).strip()
 
+    def skep(self, *arguments: str) -> str:
+        """Run skep on the manager's host, and return what it printed, stripped."""
+        done = self.run(*self.master.sync.machine.inside(str(SKEP), *arguments))
+        assert done.returncode == 0, done
+        return done.stdout.strip()
+
     def run(self, *argv: str, seconds: float = 60, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command with DOCKER_HOST pointing at the swarm."""
         return subprocess.run(argv, env=self.environment, input=stdin, capture_output=True, text=True, timeout=seconds)
