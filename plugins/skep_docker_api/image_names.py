@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from skep import ClusterState, Image, NodeState, NotFoundError, RequestError, split_reference
@@ -37,10 +37,7 @@ def find_images(state: ClusterState, reference: str) -> list[Held]:
     images' ids begin so.
     """
     name = normal_name(reference)
-    by_name = [
-        Held(node, image, reference) for node, image in _all(state) if name in image.tags or name in image.digests
-    ]
-    if by_name:
+    if by_name := list(_held(state, lambda image: name in image.tags or name in image.digests, reference)):
         return by_name
     by_id = list(_by_id(state, reference))
     if not by_id:
@@ -50,20 +47,18 @@ def find_images(state: ClusterState, reference: str) -> list[Held]:
     return by_id
 
 
-def _all(state: ClusterState) -> Iterator[tuple[NodeState, Image]]:
-    for node in state.nodes:
+def _held(state: ClusterState, test: Callable[[Image], bool], name: str) -> Iterator[Held]:
+    for node in state.with_image(test):
         for image in node.images:
-            yield node, image
+            if test(image):
+                yield Held(node, image, name or image.id)
 
 
 def _by_id(state: ClusterState, reference: str) -> Iterator[Held]:
     match = _ID.fullmatch(reference)
-    if match is None:
-        return
-    start = f"sha256:{match[1]}"
-    for node, image in _all(state):
-        if image.id.startswith(start):
-            yield Held(node, image, image.id)
+    if match is not None:
+        start = f"sha256:{match[1]}"
+        yield from _held(state, lambda image: image.id.startswith(start), "")
 
 
 def reference_fits(names: Iterable[str], pattern: str) -> bool:

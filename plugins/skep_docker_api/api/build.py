@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +14,7 @@ from skep import Agent, Engine, RequestError
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
+from skep_docker_api.image_names import find_images, normal_name
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
 from skep_docker_api.queries import json_answer
@@ -25,7 +28,8 @@ async def build(request: web.Request) -> web.StreamResponse:
     """`docker build` by the classic builder, on one node; the image is there alone.
 
     Build arguments that are scheduling entries (`--build-arg constraint:node==a`) say where, and are no arguments then;
-    `memory` and `cpushares` count for the choice.
+    `memory` and `cpushares` count for the choice. Without entries an image is built where one of its name is, if it can be: there is
+    the cache, and no older image of that name stays elsewhere.
     """
     if request.query.get("version", "1") not in ("", "1"):
         raise RequestError(
@@ -35,6 +39,7 @@ async def build(request: web.Request) -> web.StreamResponse:
         )
     agent = agent_of(request)
     arguments, entries = _split(_arguments(request), agent)
+    entries = entries or _where_it_is(agent, request.query.getall("t", []))
     node = choose_node(agent, entries, Memory=_number(request, "memory"), CpuShares=_number(request, "cpushares"))
     pairs = [(key, value) for key, value in request.query.items() if key != "buildargs"]
     if arguments:
@@ -62,6 +67,16 @@ def _split(arguments: dict[str, str | None], agent: Agent) -> tuple[dict[str, st
         else:
             proper[key] = value
     return proper, entries
+
+
+def _where_it_is(agent: Agent, tags: Iterable[str]) -> list[str]:
+    """An entry that wishes for a node that has an image of one of these names already."""
+    if "affinity" in agent.expression_kinds:
+        for name in tags:
+            with suppress(RequestError):
+                if any(held.node.node.is_healthy for held in find_images(agent.cluster.state, name)):
+                    return [f"affinity:image==~{normal_name(name)}"]
+    return []
 
 
 def _number(request: web.Request, name: str) -> int:

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from skep import EngineTimeoutError, Image, NodeStatus
+from skep_affinity import AffinityPlugin
 from skep_constraint import ConstraintPlugin
 from skep_docker_api.fanout import Branch, fan_out
 from skep_docker_api.image_names import normal_name, reference_fits
@@ -419,6 +420,21 @@ async def test_build_goes_where_its_arguments_say(serving: Serving, entry: str, 
         assert list(made) == [node]
         assert "A=x" in api.engines[node].state.images[made[node]].config["Env"]
         assert not any(entry in text for text in api.engines[node].state.images[made[node]].config["Env"])
+
+
+async def test_an_image_is_built_again_where_it_is(serving: Serving) -> None:
+    async with serving("n1", "n2", plugins=[AffinityPlugin()]) as api:
+        await api.agent.cluster.refresh_container("n1", api.engines["n1"].run("busy"))
+        for _ in range(2):
+            await lines(api, "POST", "/build", **build({}))
+            await api.agent.cluster.refresh_container("n2", api.engines["n2"].run())
+            await api.agent.cluster.refresh_container("n2", api.engines["n2"].run())
+        holders = [
+            state.name
+            for state in api.agent.cluster.state.nodes
+            if any("made:1" in image.tags for image in state.images)
+        ]
+        assert holders == ["n2"]
 
 
 async def test_build_where_no_node_fits(serving: Serving) -> None:
