@@ -30,6 +30,7 @@ class ExternalSettings(PluginSettings, frozen=True, kw_only=True):
     check: Command = ("nginx", "-t", "-q")
     """Tries the nginx's whole configuration, once the candidate is in its place; if it fails, the last good one is put back."""
     reload: Command = ("nginx", "-s", "reload")
+    """Makes it take its configuration."""
 
 
 class ContainerSettings(PluginSettings, frozen=True, kw_only=True):
@@ -63,12 +64,13 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Worker processes; 0 is one per CPU."""
     worker_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 1024
+    """Connections of one worker process, those to clients and those to containers."""
     shutdown_timeout: Annotated[int, Meta(ge=1, le=604800)] = 3600
     """How long connections of before a change (a websocket, a download) may go on."""
     quiet: Seconds = 0.1
-    """A change goes to nginx when there was none for this long,"""
+    """A change goes to nginx when no other one came for this long."""
     longest: Seconds = 0.5
-    """or when this long has passed since the first one."""
+    """And when this long has passed since the first one, whatever comes."""
     verify_timeout: Annotated[float, Meta(ge=1, le=600)] = 10.0
     """How long nginx has to answer with a new configuration."""
     retry: Annotated[float, Meta(ge=0.1, le=86400)] = 60.0
@@ -88,7 +90,7 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     max_body: Annotated[int, Meta(ge=0)] = 2**20
     """The largest body of a request; 0 is any."""
     access_log: str = ""
-    """A file; "" is none."""
+    """A file for the log of requests, with their hosts; "" is none."""
     include: str = ""
     """A file with directives of yours, for the `http { }`."""
     direct: bool = True
