@@ -31,14 +31,16 @@ def discovery_service(
     """Keep the lists behind token:// discovery, as Docker's discovery service did."""
     if (tlscert is None) != (tlskey is None) or (tlscacert is not None and tlscert is None):
         raise click.UsageError("--tlscert and --tlskey go together, and --tlscacert needs them")
+    from aiohttp import web
+
+    from skep_discovery.clusters import Clusters
+    from skep_discovery.service import TokenService
+
     tls = ServerTLS(tlscert, tlskey, tlscacert) if tlscert is not None and tlskey is not None else None
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[HttpServer]:
-        from aiohttp import web
 
-        from skep_discovery.clusters import Clusters
-        from skep_discovery.service import TokenService
 
         service = TokenService(Clusters(), state_file)
         await service.load()

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from skep.agent.discovery import choose
 from skep.engine.address import Address
 from skep.engine.tls import TLS
 from skep.errors import SettingsError
@@ -63,8 +64,9 @@ def _check(data: Mapping[str, Any], source: str, origins: Mapping[str, str], par
     for row in plugins.report():
         if row["status"] == "broken":
             checked.errors.append(row["error"])
-    schemes = {scheme for _, backends in plugins.contributions("discovery_backends") for scheme in backends}
-    checked.errors += _place_errors(settings, schemes)
+    backends = {name: each for _, found in plugins.contributions("discovery_backends") for name, each in found.items()}
+    checked.errors += _raised(partial(choose, settings.cluster, backends), settings.source)
+    checked.errors += _place_errors(settings)
     return checked
 
 
@@ -103,7 +105,7 @@ def plugin_settings_class(plugin: object) -> type[PluginSettings]:
     return plugin.Settings if isinstance(plugin, type) and issubclass(plugin, Plugin) else PluginSettings
 
 
-def _place_errors(settings: Settings, schemes: set[str]) -> Iterator[str]:
+def _place_errors(settings: Settings) -> Iterator[str]:
     cluster, http, source = settings.cluster, settings.http, settings.source
     for address in cluster.engines:
         secure = cluster.tls is not None and not address.startswith("unix://")
@@ -113,11 +115,6 @@ def _place_errors(settings: Settings, schemes: set[str]) -> Iterator[str]:
     for tls, key in ((cluster.tls, "cluster.tls"), (http.tls, "http.tls")):
         if tls is not None:
             yield from _raised(partial(_load, tls), f"{source}: {key}")
-    if cluster.discovery:
-        scheme = cluster.discovery.partition("://")[0] if "://" in cluster.discovery else "nodes"
-        if scheme not in schemes:
-            known = ", ".join(f"{each}://" for each in sorted(schemes)) or "none; enable [plugins.discovery]"
-            yield f"{source}: cluster.discovery: no enabled plugin knows {scheme}://; known are {known}"
 
 
 def _load(tls: TlsSettings) -> None:

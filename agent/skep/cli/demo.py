@@ -92,7 +92,7 @@ def _announce(agent: Agent) -> None:
     embedded = any(state.node.labels.get("provider") == "embedded" for state in agent.cluster.state.nodes)
     what = "an embedded cluster, containers are only states" if embedded else "this machine's Docker Engine"
     constraint = "public==yes" if embedded else "ostype==linux"
-    click.echo(f"{what}: {names}")
+    click.echo(f"{what}: {printable(names)}")
     click.echo(f"Docker API at {url}; Ctrl-C stops it. Try, in another terminal:")
     click.echo(f"  docker -H {url} info")
     click.echo(f"  docker -H {url} run -d --name web -e constraint:{constraint} {'nginx' if embedded else 'IMAGE'}")

@@ -1,4 +1,7 @@
-"""Plugins as the command line meets them: one is loaded alone, under a guard, and only when its name is called for."""
+"""Plugins as the command line meets them: one is loaded alone, under a guard, and only when its name is called for.
+
+Not by the agent's plugin manager: commands should not wait for its imports.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def list_(discovery: str, timeout: float, discovery_opt: tuple[str, ...], as_jso
     if timeout <= 0:
         raise click.UsageError("--timeout should be a positive number")
     options = dict(key_values("--discovery-opt", discovery_opt))
-    entries = asyncio.run(_first(discovery, options, timeout))
+    backend, rest = discovery_backend(discovery)
+    entries = asyncio.run(_first(backend, rest, options, timeout))
     if as_json:
         show_json(entries)
     else:
@@ -48,8 +49,7 @@ def list_(discovery: str, timeout: float, discovery_opt: tuple[str, ...], as_jso
             click.echo(entry)
 
 
-async def _first(discovery: str, options: dict[str, str], timeout: float) -> list[str]:
-    backend, rest = discovery_backend(discovery)
+async def _first(backend: DiscoveryBackend, rest: str, options: dict[str, str], timeout: float) -> list[str]:
     watch: Any = backend.watch(rest, options, timeout)
     try:
         async with asyncio.timeout(timeout):

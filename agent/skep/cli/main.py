@@ -32,6 +32,7 @@ _COMMANDS = {
     "discovery-service": ("plugin discovery", "Keep the lists behind token:// discovery."),
     "completion": ("skep.cli.completion:completion", "Print a shell's completion script."),
 }
+LEVELS = ("debug", "info", "warning", "error")
 _ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join"}
 
 
@@ -71,13 +72,17 @@ def _told(error: BaseException) -> str:
     """What an operator reads instead of a traceback."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(_told(each) for each in error.exceptions))
-    if isinstance(error, SkepError):
-        return str(error)
-    name = type(error).__name__
-    return f"internal error: {name}: {error} (SKEP_DEBUG=1 shows where)"
+    from skep.cli.output import printable
+
+    text = str(error)
+    if not isinstance(error, SkepError):
+        text = f"internal error: {type(error).__name__}: {error} (SKEP_DEBUG=1 shows where)"
+    return "\n".join(map(printable, text.splitlines()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", "-v", prog_name="skep", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.option("--debug", is_flag=True, help="The same as --log-level debug.")
+@click.option("--log-level", "-l", type=click.Choice(LEVELS), help="What commands that run on write to stderr.")
+def cli(debug: bool, log_level: str | None) -> None:
     """An agent for Docker hosts: one Docker API over many engines, with placement, nginx and more as plugins."""

@@ -67,7 +67,6 @@ def manager_tables(
 @click.option("--api-enable-cors", "--cors", "cors", is_flag=True, hidden=True)
 @click.option("--cluster-driver", "-c", "driver", default="swarm", hidden=True)
 @click.option("--allow-insecure", is_flag=True, help="Serve other machines without TLS: whoever reaches it is root.")
-@click.option("--log-level", "-l", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def manage(discovery: str, **given: Any) -> None:
     """Serve one Docker API over all engines that DISCOVERY finds: token://…, file:///…, nodes://…"""
     from skep.cli.checks import check_tables
@@ -106,7 +105,6 @@ def manage(discovery: str, **given: Any) -> None:
         tables["http"]["tls"] = endpoint_tls  # counts for tcp alone
     if given["allow_insecure"]:
         tables["plugins"]["docker_api"]["allow_insecure"] = tables["http"]["allow_insecure"] = True
-    tables["log"] = {"level": given["log_level"]}
     run_agent(check_tables(tables, "skep manage").right())
 
 

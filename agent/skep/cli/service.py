@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+import click
+
 from skep.cli.logs import configure_logging
 from skep.cli.notify import notify
 
@@ -31,10 +33,16 @@ def run_service(
 
     opened: makes the context manager, within the loop. started: is called with what it yields, once it is up; systemd is told then.
     wait: returns or raises when the thing ends by itself. A signal while it starts cancels that; a second signal ends the process
-    at once. Logs go to stderr.
+    at once. Logs go to stderr; skep's own flags --log-level and --debug count more than `log_level`.
     """
-    configure_logging(log_level, log_format)
+    configure_logging(_asked_level() or log_level, log_format)
     asyncio.run(_Service().run(opened, started, wait))
+
+
+def _asked_level() -> str | None:
+    context = click.get_current_context(silent=True)
+    given = context.find_root().params if context is not None else {}
+    return "debug" if given.get("debug") else given.get("log_level")
 
 
 class _Service:

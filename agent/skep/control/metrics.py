@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import os
@@ -30,9 +31,10 @@ _MOST_OF_ONE_PLUGIN = 10_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def exposition(agent: Agent) -> str:
+async def exposition(agent: Agent) -> str:
     """All metrics of an agent as a text. A plugin whose metrics fail is left out, and counted."""
-    return render([*_agent(agent), *_engines(agent), *_plugins(agent), *_process(), *_contributed(agent)])
+    process = await asyncio.to_thread(lambda: list(_process()))
+    return render([*_agent(agent), *_engines(agent), *_plugins(agent), *process, *_contributed(agent)])
 
 
 def render(metrics: Iterable[Metric]) -> str:

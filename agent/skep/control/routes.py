@@ -69,7 +69,7 @@ class _Control:
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus' text format."""
         return web.Response(
-            text=exposition(self._agent), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+            text=await exposition(self._agent), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
 
     async def nodes(self, request: web.Request) -> web.Response:
