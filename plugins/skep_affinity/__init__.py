@@ -23,13 +23,13 @@ class AffinityPlugin(Plugin):
         expressions = query.expressions("affinity")
         if not expressions:
             return None
+        found = [(each, _found(query, each)) for each in expressions]
         kept = query.nodes
-        for expression in expressions:
-            found = _found(query, expression)
-            kept = kept - found if expression.negated else kept & found
+        for expression, nodes in found:
+            kept = kept - nodes if expression.negated else kept & nodes
 
         def reason(node: NodeState) -> str:
-            return next(filter(None, (_reason(each, node) for each in expressions)))
+            return _reason(next(each for each, nodes in found if (node in nodes) is each.negated), node)
 
         return Verdict(kept, reason, lambda: [f"affinity {each}" for each in expressions])
 
@@ -61,18 +61,17 @@ def _image_names(image: Image) -> Iterator[str]:
 
 
 def _reason(expression: Expression, node: NodeState) -> str:
-    """Why the node does not fit; "" where it does."""
-    found: list[str]
-    if expression.key == "image":
-        found = [image.id for image in node.images if any(map(expression.equals, _image_names(image)))]
-        held = f"none of its {len(node.images)} images fits" if node.images else "it holds no image"
+    what, number = ("image", len(node.images)) if expression.key == "image" else ("container", len(node.containers))
+    if expression.negated:
+        held = f"{_there(expression, node)} is there"
     else:
-        found = [_shown(each) for each in node.containers.values() if _fits(expression, each)]
-        held = f"none of its {len(node.containers)} containers fits" if node.containers else "it holds no container"
-    if bool(found) is not expression.negated:
-        return ""
-    return f"affinity {expression}: {f'{found[0]} is there' if expression.negated else held}"
+        held = f"none of its {number} {what}s fits" if number else f"it holds no {what}"
+    return f"affinity {expression}: {held}"
 
 
-def _shown(container: Container) -> str:
-    return f"{container.name} ({container.short_id or 'under way'})"
+def _there(expression: Expression, node: NodeState) -> str:
+    """The first that the value fits, for people."""
+    if expression.key == "image":
+        return next((each.id for each in node.images if any(map(expression.equals, _image_names(each)))), "an image")
+    found = next((each for each in node.containers.values() if _fits(expression, each)), None)
+    return "a container" if found is None else f"{found.name} ({found.short_id or 'under way'})"

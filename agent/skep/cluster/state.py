@@ -117,8 +117,7 @@ class ClusterState:
         self.version += 1
         before = len(state.containers)
         key = key or container.id
-        self._take_out(state, key)
-        if container.id and SWARM_ID in container.labels:
+        if self._take_out(state, key) is None and container.id and SWARM_ID in container.labels:
             # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
             self._take_out(state, reservation_key(container))
         state.containers[key] = container
