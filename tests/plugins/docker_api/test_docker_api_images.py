@@ -247,7 +247,7 @@ def manifest_of(data: bytes) -> Any:
 
 
 async def test_load_goes_to_all_nodes(api: Any) -> None:
-    found = await lines(api, "POST", "/images/load?quiet=1", data=io.BytesIO(saved("mine:1", padding=900_000)))
+    found = await lines(api, "POST", "/images/load?quiet=1", data=io.BytesIO(saved("mine:1", padding=3_000_000)))
     assert {line["id"] for line in found if "id" in line} == {"n1", "n2"}
     assert found[-1] == {"stream": "Loaded image: mine:1\n"}
     for node in ("n1", "n2"):
@@ -259,7 +259,7 @@ async def test_an_engine_that_ends_early_does_not_break_a_load(api: Any, fault: 
     faults = api.engines["n1"].faults
     broken = faults.refuse("/images/load") if fault == "refuse" else faults.status(500, "full", "/images/load")
     with broken:
-        found = await lines(api, "POST", "/images/load", data=io.BytesIO(saved("mine:1", padding=900_000)))
+        found = await lines(api, "POST", "/images/load", data=io.BytesIO(saved("mine:1", padding=3_000_000)))
     assert found[-1]["error"].startswith("n1: ")
     assert "mine:1" in {tag for image in api.agent.cluster.state.get_node("n2").images for tag in image.tags}
 

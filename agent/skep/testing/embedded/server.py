@@ -10,7 +10,7 @@ import ssl
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from aiohttp import web
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from .engine import EmbeddedEngine
 
 _VERSIONED = re.compile(r"/v(\d+)\.(\d+)(/.*)")
+
+
+_LARGEST_BODY = 2**30
+"""Bytes; build contexts and saved images are held in memory."""
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
 
 
 class _Elsewhere(Exception):
@@ -50,7 +59,7 @@ class Server:
         TLS is for tcp only.
         """
         loop = asyncio.get_running_loop()
-        self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        self._http = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
         scheme, _, rest = address.partition("://")
         if scheme == "unix":
             self._socket = Path(rest)
