@@ -50,6 +50,9 @@ class Discovery:
         changed: Callable[[Sequence[str]], Awaitable[None]],
     ) -> None:
         self._settings = settings
+        self._shown = (
+            f"discovery {settings.discovery.partition('://')[0]}://"  # the rest may be a secret, as a token is
+        )
         self._backend = backend
         self._rest = rest
         self._changed = changed
@@ -64,7 +67,7 @@ class Discovery:
         if self._first.done():
             self._first.result()
         else:
-            _log.warning("%s: no list of engines after %g s; going on without", self._settings.discovery, timeout)
+            _log.warning("%s: no list of engines after %g s; going on without", self._shown, timeout)
             self._first.cancel()
 
     async def stop(self) -> None:
@@ -72,7 +75,7 @@ class Discovery:
         if not self._first.done():
             self._first.cancel()
         if self._task is not None and not await end(self._task, GRACE):
-            _log.error("%s did not end when the agent stopped; it is left behind", self._settings.discovery)
+            _log.error("%s did not end when the agent stopped; it is left behind", self._shown)
 
     async def _run(self) -> None:
         pause = 1.0
@@ -102,7 +105,7 @@ class Discovery:
         if isinstance(addresses, str) or not all(isinstance(each, str) for each in addresses):
             raise TypeError("expected a list of addresses")
         if self._complaint:
-            _log.info("%s: answers again", self._settings.discovery)
+            _log.info("%s: answers again", self._shown)
             self._complaint = ""
         await invoke(self._changed, list(addresses))
         if not self._first.done():
@@ -111,5 +114,5 @@ class Discovery:
     def _complain(self, text: str, error: Exception | None = None) -> None:
         """Log once for each reason; the last members stay."""
         if text != self._complaint:
-            _log.warning("%s: %s; the last known engines stay", self._settings.discovery, text, exc_info=error)
+            _log.warning("%s: %s; the last known engines stay", self._shown, text, exc_info=error)
             self._complaint = text

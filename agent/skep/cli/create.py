@@ -18,9 +18,9 @@ __all__ = ["create"]
 @click.option("--agent", "-A", "agent", default="", metavar="URL", help="Where the agent listens (SKEP_AGENT).")
 def create(url: str, agent: str) -> None:
     """Make a cluster at a discovery service, and print its token."""
-    client = AgentClient(agent or url)
+    place, path = (agent, "/v1") if agent else _split(url)
     try:
-        token = client.post("/v1/clusters").decode("ascii", "replace").strip()
+        token = AgentClient(place).post(f"{path}/clusters").decode("ascii", "replace").strip()
     except NotFoundError:
         raise TemporaryError(
             "the agent keeps no tokens: enable its plugin discovery, or start skep discovery-service"
@@ -28,3 +28,13 @@ def create(url: str, agent: str) -> None:
     if not (token.replace("-", "").replace("_", "").isalnum() and len(token) <= 128):
         raise TemporaryError("the service's answer is not a token; is that a discovery service?")
     click.echo(token)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """A service's URL as its server and its path, which is /v1 where none is given."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "unix":
+        return url, "/v1"
+    host, _, path = rest.partition("/")
+    path = path.rstrip("/")
+    return f"{scheme}://{host}", f"/{path}" if path else "/v1"

@@ -88,7 +88,10 @@ class _Control:
         return _json(self._agent.plugins.report())
 
     async def explain(self, request: web.Request) -> web.Response:
-        """Where a container of this body of `POST /containers/create` (and `?name=`) would go; nothing is created."""
+        """Where a container of this body of `POST /containers/create` (and `?name=`) would go; nothing is created.
+
+        Plugins' `container_creating` is not asked: it may act.
+        """
         body = await _body(request)
         placing = self._agent.request(body, request.query.get("name", ""))
         try:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from skep import AgentClient
+from skep.cli import cli
 from skep.errors import NotFoundError, RequestError, SettingsError, TemporaryError
 
 Answer = Callable[[bytes], str]
@@ -101,3 +103,17 @@ def test_the_environment_names_the_agent(answer: Answer, monkeypatch: pytest.Mon
 def test_a_wrong_address_is_named(url: str) -> None:
     with pytest.raises(SettingsError, match="address of an agent"):
         AgentClient(url)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/own/v2/"])
+def test_a_discovery_service_may_have_a_path(answer: Answer, path: str) -> None:
+    service = answer(http(b"abc123")).replace("tcp", "http") + path
+    assert CliRunner().invoke(cli, ["create", "--service", service]).output == "abc123\n"
+
+
+def test_what_is_no_token_is_not_printed_as_one(answer: Answer) -> None:
+    result = CliRunner().invoke(cli, ["create", "--service", answer(http(b"<html>\x1b[2J"))])
+    assert result.exit_code == 1
+    assert "not a token" in result.output
+    result = CliRunner().invoke(cli, ["create", "--service", answer(http(b"{}", "404 Not Found"))])
+    assert "enable its plugin discovery" in result.output

@@ -134,3 +134,18 @@ def test_a_logged_text_cannot_forge_a_line(start: Start) -> None:
     process = start(opening="logging.getLogger('x').warning('two\\nlines \\x1b[31m')", wait="return")
     _, err = process.communicate(timeout=20)
     assert "two\\nlines \\x1b[31m" in err
+
+
+@pytest.mark.parametrize(("flags", "told"), [(["--debug"], True), (["-l", "info"], True), (["-l", "error"], False)])
+def test_skeps_own_flag_says_what_is_logged(tmp_path: Path, flags: list[str], told: bool) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(20)
+        command = [sys.executable, "-m", "skep", *flags, "join", "--advertise", "a:1", "token://127.0.0.1:1/v1/abc"]
+        environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as process:
+            assert listener.recv(100) == b"READY=1"
+            process.terminate()
+            _, err = process.communicate(timeout=20)
+    assert ("SIGTERM: stopping" in err) is told
+    assert process.returncode == 0
