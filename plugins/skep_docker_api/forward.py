@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Final
@@ -38,6 +39,9 @@ _SINGLE_HOP = frozenset(
         "upgrade",
     ]
 )
+# Seconds between the head of a connection that is taken over and its first bytes: docker-py loses those that come with the head in
+# the buffer of its HTTP library. They seldom do from an engine, but would from here, where both are waiting.
+_HEAD_ALONE = 0.02
 _NEITHER_BODY = frozenset(("content-length", "content-encoding"))
 
 
@@ -140,6 +144,8 @@ async def tunnel(
     async with far:
         reason = "UPGRADED" if far.status == 101 else "OK"
         near = take_over(request, status=far.status, reason=reason, headers=far.headers)
+        if not request.headers.get("User-Agent", "").startswith("Docker-Client/"):
+            await asyncio.sleep(_HEAD_ALONE)
         await pump(near, far, linger=None if _is_bidirectional(far.headers) else 1.0)
     return near
 
