@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -140,3 +141,26 @@ async def test_import_to_all(endpoint_of_four: Any) -> None:
     await endpoint_of_four.docker("rmi", "imported:1")
     text = await endpoint_of_four.docker("load", stdin=b"not a tar", fails=True)
     assert all(node in text for node in NODES)
+
+
+async def test_a_frozen_engine_is_shown_as_what_it_is(endpoint_of_four: Any) -> None:
+    await endpoint_of_four.docker("volume", "create", "backend2/data")
+    await endpoint_of_four.lab["backend2"].freeze()
+    state = endpoint_of_four.agent.cluster.state
+    async with asyncio.timeout(15):
+        while state.get_node("backend2").node.is_healthy:
+            await asyncio.sleep(0.05)
+    text = await endpoint_of_four.docker("info")
+    assert "WARNING: node backend2 is unhealthy: " in text
+    assert "   └ Status: Unhealthy" in text
+    assert "   └ Error: " in text
+    assert "backend2/data" in await endpoint_of_four.docker("volume", "ls", "--format", "{{.Name}}")
+    refused = await endpoint_of_four.docker("volume", "rm", "backend2/data", fails=True)
+    assert "volume backend2/data is on node backend2, which is unhealthy now" in refused
+    await endpoint_of_four.docker("tag", "busybox", "box:2")
+    await endpoint_of_four.docker("rmi", "box:2")
+    gone = await endpoint_of_four.docker(
+        "events", "--since", "1m", "--until", f"{time.time():.6f}", "--filter", "type=swarm"
+    )
+    assert "swarm engine_disconnect" in gone
+    assert "node.name=backend2" in gone

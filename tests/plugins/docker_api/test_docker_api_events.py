@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -193,6 +193,24 @@ async def test_a_reader_with_too_many_waiting_is_cut_off(api: Any) -> None:
         with pytest.raises(TemporaryError, match="10000 events waited"):
             await anext(aiter(reader))
     assert log.listeners == 0
+
+
+async def test_a_client_that_does_not_read_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skep_docker_api.api.events._TO_TAKE", 0.2)
+    log, (host, port) = api.plugin.event_log, api.url.removeprefix("tcp://").split(":")
+    reader, writer = await asyncio.open_connection(host, port, limit=1024)
+    writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(5):
+        while not log.listeners:
+            await asyncio.sleep(0.01)
+        for number in range(300):
+            log._add(MergedEvent(number, (number,), {"padding": "x" * 100_000}))
+        while log.listeners:
+            await asyncio.sleep(0.01)
+        with suppress(ConnectionError):
+            while await reader.read(2**20):
+                pass
+    writer.close()
 
 
 async def test_streams_end_with_the_endpoint(serving: Serving) -> None:
