@@ -20,8 +20,8 @@ from skep.errors import ExpressionError
 
 __all__ = ["MOST_EXPRESSIONS", "MOST_REGEXES", "Expression", "parse_expression"]
 
-MOST_EXPRESSIONS = 1000
-"""How many expressions one request may bring."""
+MOST_EXPRESSIONS = 100
+"""How many expressions one request may bring: each may have to look at every container once."""
 MOST_REGEXES = 50
 """How many of them may be regular expressions: each may cost a few milliseconds to compile."""
 

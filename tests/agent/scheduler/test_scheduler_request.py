@@ -201,11 +201,11 @@ def test_a_name_that_docker_does_not_take_is_refused(name: str) -> None:
 
 
 def test_the_number_of_expressions_is_bounded() -> None:
-    assert len(texts(read({"Env": ["constraint:aa==x"] * 1000}))) == 1000
-    with pytest.raises(RequestError, match="expected at most 1000"):
-        read({"Env": ["constraint:aa==x"] * 1001})
-    with pytest.raises(RequestError, match="expected at most 1000"):
-        read({"Env": ["constraint:aa==x"] * 600 + ["affinity:aa==x"] * 600})
+    assert len(texts(read({"Env": ["constraint:aa==x"] * 100}))) == 100
+    with pytest.raises(RequestError, match="expected at most 100"):
+        read({"Env": ["constraint:aa==x"] * 101})
+    with pytest.raises(RequestError, match="expected at most 100"):
+        read({"Env": ["constraint:aa==x"] * 60 + ["affinity:aa==x"] * 60})
     with pytest.raises(RequestError, match="51 regular expressions: expected at most 50"):
         read({"Env": ["constraint:aa==/x/"] * 51})
 
