@@ -19,11 +19,9 @@ _VERSION = re.compile(r"/v\d+\.\d+(?=/)", re.ASCII)
 
 def path_of(request: web.BaseRequest) -> str:
     """A request's path, percent-encoded as it came, without its version."""
-    return (
-        _VERSION.sub("", request.rel_url.raw_path, count=1)
-        if _VERSION.match(request.path)
-        else request.rel_url.raw_path
-    )
+    raw = request.rel_url.raw_path
+    match = _VERSION.match(raw)
+    return raw[match.end() :] if match else raw
 
 
 def successes(answers: Mapping[str, T | SkepError]) -> dict[str, T]:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from skep import Agent, error_middleware
 from skep_docker_api.guard import guard
+from skep_docker_api.summary import server_headers
 
 if TYPE_CHECKING:
     from skep_docker_api.plugin import DockerApiPlugin
@@ -36,6 +37,11 @@ def agent_of(request: web.Request) -> Agent:
     return request.app[_PLUGIN].agent
 
 
+async def _introduce(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in every answer which versions are spoken here, whatever the engine behind it said."""
+    response.headers.update(server_headers(agent_of(request)))
+
+
 def application(plugin: DockerApiPlugin) -> web.Application:
     """All routes, each bare and under a version (`/v1.41/…`).
 
@@ -44,6 +50,7 @@ def application(plugin: DockerApiPlugin) -> web.Application:
     """
     app = web.Application(middlewares=[error_middleware, guard(plugin.settings.hosts)], client_max_size=_LARGEST_BODY)
     app[_PLUGIN] = plugin
+    app.on_response_prepare.append(_introduce)
     for subject in _SUBJECTS:
         module = importlib.import_module(f"skep_docker_api.api.{subject}")
         for method, path, handler in module.ROUTES:

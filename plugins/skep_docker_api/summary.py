@@ -15,7 +15,7 @@ from typing import Any
 
 from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time
 
-__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "with_overcommit"]
+__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "server_headers", "with_overcommit"]
 
 _OLDEST = "1.24"
 _USUAL = "1.41"
@@ -41,8 +41,18 @@ _STOPPED = (ContainerState.CREATED, ContainerState.EXITED, ContainerState.DEAD, 
 
 def api_version(agent: Agent) -> str:
     """The newest version of the Engine API that every healthy engine speaks."""
-    spoken = [node.node.api_version for node in agent.cluster.state.nodes if node.node.is_healthy]
+    spoken = {node.node.api_version for node in agent.cluster.state.nodes if node.node.is_healthy}
     return min(filter(None, spoken), key=_numbers, default=_USUAL)
+
+
+def server_headers(agent: Agent) -> dict[str, str]:
+    """What every answer carries, as an engine's does."""
+    return {
+        "Api-Version": api_version(agent),
+        "Docker-Experimental": "false",
+        "Ostype": "linux",
+        "Server": f"skep/{__version__} (linux)",
+    }
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from skep import Agent, ConflictError, Container, Engine, Network, NodeState, Re
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
-from skep_docker_api.listings import NETWORK_FILTERS, list_networks
+from skep_docker_api.listings import NETWORK_FILTERS, is_predefined, list_networks
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
 from skep_docker_api.queries import decode_body, filters, json_answer
@@ -53,6 +53,8 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 
 def _refuse_taken(agent: Agent, name: str) -> None:
+    if is_predefined(name):
+        return  # the engine refuses it in its own words
     for node in agent.cluster.state.nodes:
         if any(network.name == name for network in node.networks):
             raise ConflictError(

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from skep import Engine, RequestError, __version__
+from skep import Engine, RequestError
 from skep_docker_api.answers import merged, path_of, successes
 from skep_docker_api.choice import any_engine
 from skep_docker_api.forward import forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import json_answer
 from skep_docker_api.routing import Handler, agent_of, plugin_of
-from skep_docker_api.summary import api_version, describe_cluster, describe_versions
+from skep_docker_api.summary import describe_cluster, describe_versions, server_headers
 
 __all__ = ["ROUTES"]
 
@@ -25,11 +25,8 @@ async def ping(request: web.Request) -> web.Response:
     `Builder-Version: 1` names the classic builder; for BuildKit a client would need a session with one engine.
     """
     headers = {
-        "Api-Version": api_version(agent_of(request)),
+        **server_headers(agent_of(request)),
         "Builder-Version": "1",
-        "Docker-Experimental": "false",
-        "Ostype": "linux",
-        "Server": f"skep/{__version__} (linux)",
         "Cache-Control": "no-cache, no-store, must-revalidate",
         "Pragma": "no-cache",
     }

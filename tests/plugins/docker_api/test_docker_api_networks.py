@@ -107,6 +107,7 @@ async def test_a_network_without_a_node_goes_where_a_container_would(api: Any) -
         ([], 400, "invalid JSON"),
         ({"Name": "n9/back"}, 404, "No such node: n9"),
         ({"Name": "n1/bridge"}, 403, "predefined"),
+        ({"Name": "bridge"}, 403, "predefined"),
         ({"Name": "odd", "Driver": "odd"}, 404, "could not find plugin odd"),
     ],
 )

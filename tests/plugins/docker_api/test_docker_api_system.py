@@ -30,6 +30,15 @@ async def test_ping_says_what_is_spoken(api: Any, method: str, path: str) -> Non
     assert told["Docker-Experimental"] == "false"
 
 
+@pytest.mark.parametrize("path", ["/containers/json", "/images/search?term=a", "/images/none/json", "/nowhere"])
+async def test_every_answer_says_what_is_spoken(api: Any, path: str) -> None:
+    put_node(api.agent, "n1", api_version="1.40")
+    async with api.session.get(path) as response:
+        assert response.headers.getall("Api-Version") == ["1.40"]
+        assert response.headers.getall("Server")[0].startswith("skep/")
+        assert response.headers.getall("Ostype") == ["linux"]
+
+
 async def test_the_version_is_that_of_the_oldest_engine(serving: Serving) -> None:
     async with serving("n1", "n10", "n2") as api:
         for name, version in (("n1", "1.45"), ("n2", "1.52")):
