@@ -22,11 +22,7 @@ def choose(settings: ClusterSettings, backends: Mapping[str, DiscoveryBackend]) 
     """The backend that the settings name, with what follows `scheme://`; None where they name none. Raises SettingsError."""
     if not settings.discovery:
         return None
-    scheme, separator, rest = settings.discovery.partition("://")
-    if not separator:
-        raise SettingsError(
-            f"cluster.discovery: expected SCHEME://…, such as nodes://10.0.0.1:2375, got {settings.discovery!r}"
-        )
+    scheme, rest = _split(settings.discovery)
     if scheme not in backends:
         advice = (
             ""
@@ -37,6 +33,12 @@ def choose(settings: ClusterSettings, backends: Mapping[str, DiscoveryBackend]) 
             f"cluster.discovery: no enabled plugin knows {scheme}://: {nearest(scheme, backends)}{advice}"
         )
     return backends[scheme], rest
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and rest; a list alone is one of nodes, as Swarm takes it."""
+    scheme, separator, rest = url.partition("://")
+    return (scheme, rest) if separator else ("nodes", url)
 
 
 class Discovery:
@@ -50,9 +52,7 @@ class Discovery:
         changed: Callable[[Sequence[str]], Awaitable[None]],
     ) -> None:
         self._settings = settings
-        self._shown = (
-            f"discovery {settings.discovery.partition('://')[0]}://"  # the rest may be a secret, as a token is
-        )
+        self._shown = f"discovery {_split(settings.discovery)[0]}://"  # the rest may be a secret, as a token is
         self._backend = backend
         self._rest = rest
         self._changed = changed

@@ -31,8 +31,6 @@ def manager_tables(
     endpoint: dict[str, Any] = {"listen": list(listen)}
     if tls:
         endpoint["tls"] = dict(tls)
-    if discovery and "://" not in discovery:
-        discovery = f"nodes://{discovery}"
     plugins: dict[str, Any] = {name: {} for name in (*filters, strategy)}
     plugins |= {"discovery": {}, "docker_api": endpoint}
     tables: dict[str, Any] = {"cluster": {"discovery": discovery, **(cluster or {})}, "plugins": plugins}

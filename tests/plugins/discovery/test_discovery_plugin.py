@@ -62,6 +62,15 @@ async def test_a_spoilt_state_file_keeps_the_agent_from_starting(tmp_path: Path)
     assert "begin anew" in str(raised.value)
 
 
+async def test_a_list_alone_is_a_list_of_nodes(tmp_path: Path) -> None:
+    async with EmbeddedEngine("one") as engine:
+        await engine.stop()
+        await engine.start("tcp://127.0.0.1:0")
+        place = engine.url.removeprefix("tcp://")
+        async with Agent(parse_settings(tables(tmp_path, place))) as manager:
+            assert [state.name for state in manager.cluster.state.nodes] == ["one"]
+
+
 async def test_a_wrong_list_keeps_the_agent_from_starting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="nonsense"):
         async with Agent(parse_settings(tables(tmp_path, "nodes://nonsense"))):
