@@ -36,10 +36,10 @@ def integer(request: web.BaseRequest, name: str) -> int | None:
     return int(text)
 
 
-def filters(request: web.BaseRequest, known: Collection[str]) -> dict[str, list[str]]:
+def filters(request: web.BaseRequest, known: Collection[str] | None) -> dict[str, list[str]]:
     """The query's `filters`, in either of their forms, `{"name": ["a"]}` and `{"name": {"a": true}}`.
 
-    Raises RequestError (400) where they are neither, or for a name that is not in `known`.
+    Raises RequestError (400) where they are neither, or for a name that is not in `known` (None: all are).
     """
     text = request.query.get("filters", "")
     if not text:
@@ -49,7 +49,7 @@ def filters(request: web.BaseRequest, known: Collection[str]) -> dict[str, list[
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RequestError(f'invalid filters: {error}; expected JSON such as {{"name": ["web"]}}') from None
     for name in given:
-        if name not in known:
+        if known is not None and name not in known:
             raise RequestError(f"invalid filter '{name[:80]}'")
     return {name: list(values) for name, values in given.items() if values}
 
