@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,7 +108,5 @@ def manage(discovery: str, **given: Any) -> None:
 
 
 def _hosts(given: tuple[str, ...]) -> tuple[str, ...]:
-    import os
-
     environment = tuple(filter(None, map(str.strip, os.environ.get("SWARM_HOST", "").split(","))))
     return given or environment or ("tcp://127.0.0.1:2375",)

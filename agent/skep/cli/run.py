@@ -82,11 +82,6 @@ def endpoints(agent: Agent) -> list[str]:
     return list(getattr(agent.plugins.plugins.get("docker_api"), "urls", ()))
 
 
-def control_urls(agent: Agent) -> list[str]:
-    """Where the agent's own HTTP server listens; empty without one."""
-    return list(getattr(agent, "urls", ()))
-
-
 def announce(agent: Agent) -> None:
     """Print where the agent listens, and commands to try."""
     nodes = agent.cluster.state.nodes
@@ -96,12 +91,12 @@ def announce(agent: Agent) -> None:
     )
     for url in endpoints(agent):
         click.echo(f"  Docker API  {url}")
-    for url in control_urls(agent):
+    for url in agent.urls:
         click.echo(f"  agent       {url}")
     if endpoints(agent):
         click.echo(f"try:  docker -H {endpoints(agent)[0]} info")
         click.echo(f"      docker -H {endpoints(agent)[0]} run -d -e constraint:node==NAME IMAGE")
-    if control_urls(agent):
+    if agent.urls:
         click.echo(f"      skep nodes{agent_flag(agent)}")
 
 
@@ -109,5 +104,5 @@ def agent_flag(agent: Agent) -> str:
     """The flag with which commands find this agent; "" where they find it by themselves."""
     from skep.cli.client import DEFAULT_AGENTS
 
-    url = next(iter(control_urls(agent)), "")
+    url = next(iter(agent.urls), "")
     return "" if url in DEFAULT_AGENTS or not url else f" -A {url}"
