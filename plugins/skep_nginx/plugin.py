@@ -127,7 +127,8 @@ class NginxPlugin(Plugin):
         own = self.settings
         return Style(
             listen=tuple(map(Listen.parse, own.listen)),
-            status=None if own.mode == "container" else own.status_socket,
+            # Somebody else's nginx, killed, would leave the socket behind, and not start again because of it.
+            status=own.status_socket if own.mode == "process" else None,
             prefix=own.run if own.mode == "process" else None,
             unknown_host=own.unknown_host,
             default_server=own.default_server,

@@ -58,8 +58,8 @@ def render(proxy: Proxy, style: Style) -> Rendered:
 def _all(proxy: Proxy, style: Style, generation: str) -> tuple[Line | Block, ...]:
     http = (
         *_common(proxy, style),
+        _unknown(style),  # before all others: where nginx has no default server, the first one is that
         _status(style, generation),
-        _unknown(style),
         *(part for site in proxy.sites for part in _site(site, style)),
     )
     return http if style.prefix is None else frame(http, style, style.prefix)

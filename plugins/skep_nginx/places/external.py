@@ -7,6 +7,7 @@ from pathlib import Path
 
 from skep import TemporaryError
 from skep_nginx.directives import Block, Line, write
+from skep_nginx.model import Listen
 from skep_nginx.places.base import ask_generation, read_file, run_command, write_file
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered, temporary_paths
@@ -16,7 +17,7 @@ __all__ = ["ExternalPlace", "wrap"]
 
 
 class ExternalPlace:
-    """Below `directory`: `candidate.conf`, `test.conf` (a whole configuration around it), and `run/` with nginx's status socket."""
+    """Below `directory`: `candidate.conf`, and `test.conf`, a whole configuration around it."""
 
     identity = ""
 
@@ -32,7 +33,7 @@ class ExternalPlace:
     async def locate(self) -> View:
         """This host."""
         try:
-            await asyncio.to_thread(self._settings.run.mkdir, 0o755, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
         except OSError as error:
             raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
         return View(direct=self._settings.direct, host_address=self._settings.host_address)
@@ -58,8 +59,10 @@ class ExternalPlace:
         await run_command(self._own.reload)
 
     async def generation(self) -> str:
-        """By its unix socket."""
-        return await ask_generation(self._settings.status_socket)
+        """At the first address that it listens on."""
+        listen = Listen.parse(self._settings.listen[0])
+        own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.ip, listen.ip)
+        return await ask_generation(None, own, listen.port)
 
     def complaint(self) -> str:
         """It tells its owner."""

@@ -91,7 +91,7 @@ class ProcessPlace:
         ours, its = os.pipe()
         try:
             child = await asyncio.create_subprocess_exec(
-                *self._command(await self._prepare(), str(self._conf)),
+                *await self._command(await self._prepare(), str(self._conf)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=its,
@@ -151,8 +151,8 @@ class ProcessPlace:
             self._account = account
         return self._account
 
-    def _command(self, account: Account, conf: str, *words: str) -> list[str]:
-        program = find_program(self._settings.nginx)
+    async def _command(self, account: Account, conf: str, *words: str) -> list[str]:
+        program = await asyncio.to_thread(find_program, self._settings.nginx)
         return [*account.words, program, *words, "-e", "stderr", "-p", str(self._settings.home), "-c", conf]
 
     # -- its configuration
@@ -170,7 +170,7 @@ class ProcessPlace:
         """`nginx -t`, as the user that nginx runs as."""
         account = await self._prepare()
         await write_file(self._candidate, rendered.text)
-        await run_command(self._command(account, str(self._candidate), "-t", "-q"))
+        await run_command(await self._command(account, str(self._candidate), "-t", "-q"))
 
     async def install(self, rendered: Rendered) -> None:
         """Rename over the live file."""

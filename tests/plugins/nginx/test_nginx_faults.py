@@ -14,7 +14,7 @@ import pytest
 from skep import Agent, SettingsError, parse_settings
 from skep.testing import EmbeddedEngine
 from skep_nginx import NginxPlugin, NginxSettings
-from tests.plugins.nginx.nginx_tools import Backend, Served, free_port, serving, until
+from tests.plugins.nginx.nginx_tools import Backend, Served, answers, free_port, serving, until
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
 
@@ -150,10 +150,13 @@ class External:
 @pytest.fixture
 async def external(folder: Path) -> AsyncIterator[External]:
     found = External(folder)
-    process = await asyncio.create_subprocess_exec(*found.command, stderr=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *found.command, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
     await until(lambda: (folder / "main.pid").exists())
     yield found
-    process.terminate()
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
     await process.wait()
 
 
@@ -207,3 +210,19 @@ def test_wrong_settings(wrong: dict[str, object], text: str) -> None:
 
 def test_listening_on_all_addresses_of_both_kinds() -> None:
     assert NginxSettings(listen=("80", "[::]:80", "127.0.0.1:8080")).listen
+
+
+async def test_an_nginx_of_somebody_else_starts_again_after_it_was_killed(
+    folder: Path, external: External, node: EmbeddedEngine, one: Backend
+) -> None:
+    run(node, "shop.example", one)
+    own = {"mode": "external", "external": external.settings, "default_server": False, "direct": False}
+    own |= {"listen": [f"127.0.0.1:{external.port}"], "directory": str(folder / "home")}
+    async with Agent(parse_settings({"cluster": {"engines": [node.url]}, "plugins": {"nginx": own}})):
+        await answers(external.port, "shop.example", 200, "one")
+        await answers(external.port, "other.example", 503)
+        os.killpg(int((folder / "main.pid").read_text()), signal.SIGKILL)
+        again = await asyncio.create_subprocess_exec(*external.command, stderr=asyncio.subprocess.DEVNULL)
+        await answers(external.port, "shop.example", 200, "one")
+        again.terminate()
+        await again.wait()
