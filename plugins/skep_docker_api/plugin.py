@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, TlsSettings
+from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, SettingsError, TlsSettings
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
 from skep_docker_api.pending import Pending
@@ -16,6 +18,7 @@ from skep_docker_api.rows import Rows
 __all__ = ["DockerApiPlugin", "DockerApiSettings"]
 
 _SHUTDOWN = 5.0  # seconds that streams have to end in
+_RENEW_EVERY = 30.0  # seconds between looks at the certificates' files
 
 
 class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
@@ -41,6 +44,23 @@ class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
             raise ValueError(f'socket_mode: {self.socket_mode!r} is not a mode in octal, such as "660"')
         if self.tls is not None and not (self.tls.cert and self.tls.key):
             raise ValueError("tls: expected cert and key, paths of PEM files")
+        if self.tls is not None and not self.tls.ca and not self.allow_insecure:
+            for address in filter(_is_exposed, self.listen):
+                raise ValueError(
+                    f"tls: without ca, whoever reaches {address} would be root on every node: give the authorities that clients' "
+                    "certificates come from, or set allow_insecure"
+                )
+
+
+def _is_exposed(address: str) -> bool:
+    """Whether other machines may reach it."""
+    if address.startswith("unix://"):
+        return False
+    host = address.rpartition("://")[2].rpartition(":")[0].strip("[]")
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 class DockerApiPlugin(Plugin):
@@ -56,6 +76,7 @@ class DockerApiPlugin(Plugin):
         self.rows = Rows()
         self.execs = KnownExecs()
         self.pending = Pending()
+        self._certificates = self._tls()
 
     @property
     def urls(self) -> list[str]:
@@ -73,7 +94,7 @@ class DockerApiPlugin(Plugin):
         self.server = HttpServer(
             application(self),
             self.settings.listen,
-            tls=self._tls(),
+            tls=self._certificates,
             unix_mode=int(self.settings.socket_mode, 8),
             allow_insecure=self.settings.allow_insecure,
             shutdown_timeout=_SHUTDOWN,
@@ -89,8 +110,20 @@ class DockerApiPlugin(Plugin):
         await self.server.stop()
 
     async def run(self) -> None:
-        """Collect the nodes' events."""
-        await self.event_log.run()
+        """Collect the nodes' events, and take up new certificates."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.event_log.run(), name="docker_api: events")
+            if self._certificates is not None:
+                group.create_task(self._renew(self._certificates), name="docker_api: certificates")
+
+    async def _renew(self, certificates: ServerTLS) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY)
+            try:
+                if await certificates.reload():
+                    self.log.info("new certificates are in use")
+            except SettingsError as error:
+                self.log.error("the old certificates stay in use: %s", error)
 
     async def node_unhealthy(self, event: NodeUnhealthy) -> None:
         """Let nobody wait for the node."""
