@@ -50,7 +50,8 @@ class Engine:
             return "dead"
         if process.state == "T":
             return "frozen"
-        return "up" if api.ping(self.socket) else "mute"
+        # On a busy machine an engine that is well may take its time.
+        return "up" if api.ping(self.socket, 5) else "mute"
 
     def start(self, seconds: float = 30) -> None:
         """Start dockerd and wait until it answers; raises LabError with the end of its log if it does not."""
