@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
@@ -127,14 +128,13 @@ def _origin(entry: EntryPoint) -> str:
     return f"{dist.name} {dist.version}" if dist is not None else entry.value
 
 
-def find(name: str, table: PluginTable, source: str) -> Found:
-    """The plugin of a table of the settings that came from the file `source`. Raises PluginError."""
+def find(name: str, table: PluginTable, source: str, known: Mapping[str, Found]) -> Found:
+    """The plugin of a table of the settings that came from the file `source`, by its path or among the installed. Raises PluginError."""
     if table.path:
         path = Path(source).parent / Path(table.path).expanduser()
         if not path.is_file():
             raise PluginError(f"plugin {name}: there is no file {path}")
         return Found(name, str(path), path=path)
-    known = installed()
     if name not in known:
         raise PluginError(f"plugin {name}: not installed, and its table has no path: {nearest(name, known)}")
     if " and " in known[name].origin:

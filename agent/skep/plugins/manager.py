@@ -41,6 +41,7 @@ class PluginManager:
     ) -> None:
         self._settings = settings
         self._strict = strict
+        self._installed = installed()
         self._records: dict[str, Record] = {}
         self._registry = Registry()
         self._lifelines: list[Lifeline] = []
@@ -84,7 +85,7 @@ class PluginManager:
         record = self._records[name] = Record(name, origin_of(given) if given is not None else "", table)
         if not table.enabled:
             record.state = PluginState.DISABLED
-            found = installed().get(name) if given is None and not table.path else None
+            found = self._installed.get(name) if given is None and not table.path else None
             record.origin = record.origin or table.path or (found.origin if found else "not installed")
             return
         self._guard(record, lambda each: self._load(each, given))
@@ -103,7 +104,7 @@ class PluginManager:
 
     def _load(self, record: Record, plugin: Any) -> None:
         if plugin is None:
-            found = find(record.name, record.table, self._settings.source)
+            found = find(record.name, record.table, self._settings.source, self._installed)
             record.origin = found.origin
             plugin = found.load()
         if inspect.isclass(plugin):
@@ -238,7 +239,7 @@ class PluginManager:
     def statuses(self) -> list[PluginStatus]:
         """What has become of the plugins that the settings name, in order, and which others are installed."""
         own = [record.status() for record in self._records.values()]
-        others = [each for name, each in installed().items() if name not in self._records]
+        others = [each for name, each in self._installed.items() if name not in self._records]
         return own + [PluginStatus(each.name, each.origin, PluginState.INSTALLED) for each in others]
 
     def report(self) -> list[dict[str, Any]]:
