@@ -16,6 +16,7 @@ _LOG = Ours(
     '$host $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
     '"$http_referer" "$http_user_agent" "$upstream_addr"'
 )
+_BLANK = "0" * 16  # where the generation goes
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -51,15 +52,17 @@ class Rendered:
 
 def render(proxy: Proxy, style: Style) -> Rendered:
     """The configuration of these sites."""
-    generation = hashlib.sha256(write(_all(proxy, style, ""))).hexdigest()[:16]
-    return Rendered(write(_all(proxy, style, generation)), generation)
+    text = write(_all(proxy, style))
+    generation = hashlib.sha256(text).hexdigest()[: len(_BLANK)]
+    # With the directive's name and its end, so that no host can look like it.
+    return Rendered(text.replace(f"return 200 {_BLANK};".encode(), f"return 200 {generation};".encode()), generation)
 
 
-def _all(proxy: Proxy, style: Style, generation: str) -> tuple[Line | Block, ...]:
+def _all(proxy: Proxy, style: Style) -> tuple[Line | Block, ...]:
     http = (
         *_common(proxy, style),
         _unknown(style),  # before all others: where nginx has no default server, the first one is that
-        _status(style, generation),
+        _status(style),
         *(part for site in proxy.sites for part in _site(site, style)),
     )
     return http if style.prefix is None else frame(http, style, style.prefix)
@@ -140,14 +143,14 @@ def _forwarded(style: Style) -> tuple[Line | Block, ...]:
     return *maps, *(Line("proxy_set_header", (name, Ours(value))) for name, value in headers.items())
 
 
-def _status(style: Style, generation: str) -> Block:
+def _status(style: Style) -> Block:
     """Where nginx tells its generation."""
     body: list[Line | Block] = [
         *([Line("listen", (f"unix:{style.status}",))] if style.status else _listen(style)),
         Line("server_name", (STATUS_HOST,)),
         Line("access_log", ("off",)),
         Line("default_type", ("text/plain",)),
-        Block("location", ("=", "/generation"), (Line("return", ("200", generation)),)),
+        Block("location", ("=", "/generation"), (Line("return", ("200", _BLANK)),)),
         Block("location", ("/",), (Line("return", ("404",)),)),
     ]
     return Block("server", (), tuple(body))

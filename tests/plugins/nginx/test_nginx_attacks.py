@@ -181,3 +181,10 @@ async def nginx_takes(proxy: Proxy) -> None:
         await place.test(render(proxy, Style((Listen.parse(own.listen[0]),), own.status_socket, own.run)))
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_host_that_looks_like_the_place_of_the_generation_stays_itself() -> None:
+    host = "0" * 16 + ".example"
+    rendered = render(build([Backend("1", "web", "node1", (host,), None)]), STYLE)
+    assert f"server_name {host};".encode() in rendered.text
+    assert rendered.text.count(rendered.generation.encode()) == 1
