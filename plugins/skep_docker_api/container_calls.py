@@ -14,6 +14,7 @@ from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.queries import flag
 from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.status import is_running
 
 __all__ = [
     "changing",
@@ -106,7 +107,7 @@ def stopping(action: str) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         container = container_of(request)
         engine_of(request, container)
-        if container.state.is_up and (action != "kill" or _ends(request.query.get("signal", ""))):
+        if is_running(container) and (action != "kill" or _ends(request.query.get("signal", ""))):
             await ask_stopping(request, container, action)
         return await passed_on(request)
 
@@ -130,7 +131,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
     path = f"/containers/{container.id}"
     if flag(request, "link"):
         path = "/containers/" + quote("/".join(request.match_info["ref"].strip("/").split("/")[-2:]))
-    elif container.state.is_up and flag(request, "force"):
+    elif is_running(container) and flag(request, "force"):
         await ask_stopping(request, container, "remove")
     async with plugin_of(request).pending.on(container.node, f"remove {container.name}"):
         return await forward(request, engine, path, on_answer=refreshing(request, container))

@@ -10,6 +10,7 @@ import re2
 from skep import ClusterState, Container, ContainerState, Health, Port, RequestError, split_reference
 from skep_docker_api.lookups import find_container
 from skep_docker_api.queries import Filters
+from skep_docker_api.status import is_running
 
 __all__ = ["KNOWN", "Test", "label_test", "tests"]
 
@@ -93,7 +94,7 @@ def _exited(state: ClusterState, values: list[str]) -> Test:
         wanted = {int(value) for value in values}
     except ValueError:
         raise RequestError(f"invalid filter 'exited={values[0][:80]}': expected an exit code, such as 0") from None
-    return lambda c: c.exit_code in wanted and not c.state.is_up and c.started_at > 0
+    return lambda c: c.exit_code in wanted and not is_running(c) and c.started_at > 0
 
 
 def _before(state: ClusterState, values: list[str]) -> Test:

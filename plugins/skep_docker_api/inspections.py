@@ -8,6 +8,7 @@ import msgspec
 
 from skep import Container, ContainerState, EngineProtocolError, Health, Node, Port, format_time
 from skep_docker_api.rows import endpoint, host_ip, mount
+from skep_docker_api.status import is_running
 
 __all__ = ["from_engine", "from_state"]
 
@@ -84,7 +85,7 @@ def _state(container: Container) -> dict[str, Any]:
     state = container.state
     shown: dict[str, Any] = {
         "Status": state,
-        "Running": state.is_up or state is ContainerState.RESTARTING,
+        "Running": is_running(container),
         "Paused": state is ContainerState.PAUSED,
         "Restarting": state is ContainerState.RESTARTING,
         "Dead": state is ContainerState.DEAD,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skep import Container, ContainerState, Health
 
-__all__ = ["age", "status_text"]
+__all__ = ["age", "is_running", "status_text"]
 
 _HOUR = 3600
 _UNITS = (  # up to this many hours, hours in the unit, its name
@@ -13,6 +13,11 @@ _UNITS = (  # up to this many hours, hours in the unit, its name
     (24 * 60, 24 * 7, "weeks"),
     (24 * 730, 24 * 30, "months"),
 )
+
+
+def is_running(container: Container) -> bool:
+    """Whether engines count it as running, and `docker ps` shows it: one that is paused, or is started again and again, too."""
+    return container.state.is_up or container.state is ContainerState.RESTARTING
 
 
 def age(seconds: float) -> str:

@@ -27,6 +27,7 @@ from skep_docker_api.forward import engine_version, forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, flag, integer, json_answer
 from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.status import is_running
 
 __all__ = ["ROUTES"]
 
@@ -45,7 +46,7 @@ async def list_containers(request: web.Request) -> web.StreamResponse:
     tests = container_filters.tests(state, asked)
     if not (flag(request, "all") or limit or "status" in asked or "before" in asked or "since" in asked):
         up = {node.name for node in state.nodes if node.node.is_healthy}
-        tests.insert(0, lambda container: container.state.is_up and container.node in up)
+        tests.insert(0, lambda container: is_running(container) and container.node in up)
     found = [each for each in state.containers() if each.id and all(test(each) for test in tests)]
     found.sort(key=lambda each: (-each.created, each.id))
     sizes = await _sizes(request) if flag(request, "size") else None

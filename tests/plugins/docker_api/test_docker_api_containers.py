@@ -201,6 +201,16 @@ async def test_rename_within_the_cluster(api: Any) -> None:
     assert not [each for each in api.agent.cluster.state.containers() if not each.id]
 
 
+async def test_one_that_is_started_again_and_again_counts_as_running(api: Any) -> None:
+    engine = api.engines["n1"]
+    engine.run("loop", RestartPolicy={"Name": "always"})
+    for _ in range(10):
+        engine.die("loop", 1)
+    await wait_until(lambda: any(each.state == "restarting" for each in api.agent.cluster.state.named("loop")))
+    assert [row["State"] for row in await rows(api)] == ["restarting"]
+    assert await names(api, all=1, filters={"exited": ["1"]}) == []
+
+
 async def test_two_renames_to_one_name_at_once(api: Any) -> None:
     await create(api, "aa")
     await create(api, "bb")

@@ -27,10 +27,12 @@ async def box(api: Any) -> str:
     return str(id_)
 
 
-async def hijack(api: Any, path: str, body: bytes = b"") -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
+async def hijack(
+    api: Any, path: str, body: bytes = b"", headers: dict[str, str] = UPGRADE
+) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
     host, port = api.url.removeprefix("tcp://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    head = [f"POST {path} HTTP/1.1", "Host: docker", f"Content-Length: {len(body)}", *map(": ".join, UPGRADE.items())]
+    head = [f"POST {path} HTTP/1.1", "Host: docker", f"Content-Length: {len(body)}", *map(": ".join, headers.items())]
     writer.write("\r\n".join([*head, "", ""]).encode() + body)
     return await reader.readuntil(b"\r\n\r\n"), reader, writer
 
@@ -57,6 +59,18 @@ async def test_an_exec_echoes_until_its_input_ends(api: Any, box: str) -> None:
         await reader.read()
         writer.close()
     assert (await api.call("GET", f"/exec/{id_}/json"))[1]["ExitCode"] == 0
+
+
+async def test_an_exec_for_clients_that_ask_for_no_upgrade(api: Any, box: str) -> None:
+    id_ = await make_exec(api, "echo", "hi")
+    async with asyncio.timeout(5):
+        head, reader, writer = await hijack(
+            api, f"/v1.41/exec/{id_}/start", b"{}", {"Content-Type": "application/json"}
+        )
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"chunked" not in head
+        assert await reader.read() == b"\x01\0\0\0\0\0\0\x03hi\n"
+        writer.close()
 
 
 async def test_a_detached_exec(api: Any, box: str) -> None:
