@@ -30,7 +30,7 @@ class SpreadPlugin(Plugin):
 
     def score_nodes(self, query: PlacementQuery) -> Scores:
         """Score the nodes by weight and by the number of containers, both lower is better; refuse those without room."""
-        percent, memory, cpus = self._percent(), query.request.container.memory, wanted_cpus(query)
+        percent, memory, cpus = self._percent(), query.request.container.memory, query.request.container.wanted_cpus
         ranks = query.state.rank_nodes(("spread", memory, cpus, percent), lambda n: _rank(n, memory, cpus, percent))
         # a step of weight counts more than any number of containers; without reservations their number is all there is
         step = 1e-6 if memory or cpus else 1.0
@@ -43,12 +43,6 @@ class SpreadPlugin(Plugin):
     def _percent(self) -> int:
         own = self.settings.overcommit
         return int((self.agent.settings.cluster.overcommit if own is None else own) * 100)
-
-
-def wanted_cpus(query: PlacementQuery) -> float:
-    """The CPUs that the request reserves: its limit, or else its shares, which are whole CPUs as in Swarm."""
-    container = query.request.container
-    return container.nano_cpus / 1e9 if container.nano_cpus else float(container.cpu_shares)
 
 
 def _total(amount: int, percent: int) -> int:
@@ -73,7 +67,7 @@ def _score(used: float, wanted: float, total: int) -> int | None:
 
 
 def _wanted(query: PlacementQuery) -> list[str]:
-    memory, cpus = query.request.container.memory, wanted_cpus(query)
+    memory, cpus = query.request.container.memory, query.request.container.wanted_cpus
     return [*([f"{_mib(memory)} of memory"] if memory else []), *([f"{cpus:g} CPUs"] if cpus else [])]
 
 
@@ -84,7 +78,7 @@ def _refusal(query: PlacementQuery, node: NodeState, percent: int) -> str:
         return f"not enough memory: {_mib(memory)} wanted, {_mib(free)} of {_mib(total)} free"
     cpus = _total(node.node.cpus, percent)
     free_cpus = max(0.0, cpus - node.cpus_used)
-    text = f"not enough CPUs: {wanted_cpus(query):g} wanted, {free_cpus:g} of {cpus} free"
+    text = f"not enough CPUs: {query.request.container.wanted_cpus:g} wanted, {free_cpus:g} of {cpus} free"
     hint = query.request.container.cpu_shares > cpus and not query.request.container.nano_cpus
     return f"{text} (CPU shares are whole CPUs here; --cpus takes fractions)" if hint else text
 

@@ -17,6 +17,7 @@ from skep.models.times import parse_time
 
 __all__ = ["Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
 
+_LEAST_WEIGHT = 256
 _MOST_PORTS = 65536  # a range is written in few bytes; without a bound one request could name billions
 
 
@@ -139,6 +140,21 @@ class Container:
     def environment(self) -> dict[str, str]:
         """`env` as a mapping. As in the container itself, the last entry of a name wins; an entry without `=` has the value ""."""
         return dict(entry.partition("=")[::2] for entry in self.env)
+
+    @property
+    def wanted_cpus(self) -> float:
+        """The CPUs that a request reserves: its limit, or else its shares, which are whole CPUs as in Swarm.
+
+        Shares from 256 on are nobody's CPUs but Docker's own relative weight (512 is half of the usual 1024): they reserve nothing.
+        """
+        if self.nano_cpus:
+            return self.nano_cpus / 1e9
+        return 0.0 if self.has_docker_weight else float(self.cpu_shares)
+
+    @property
+    def has_docker_weight(self) -> bool:
+        """Whether a request's shares are a weight for the engine as they are, and no number of CPUs."""
+        return self.cpu_shares >= _LEAST_WEIGHT
 
     def cpus_on(self, node: Node) -> float:
         """How many of the node's CPUs it reserves: its limit where it has one, else its share of 1024 for each CPU, as Swarm counts."""

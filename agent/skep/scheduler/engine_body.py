@@ -17,7 +17,7 @@ __all__ = ["engine_body", "placed_container"]
 
 def placed_container(container: Container, node: NodeState) -> Container:
     """The container as it will be on `node`: its CPU shares, whole CPUs in the request, in the engine's parts of 1024."""
-    shares = _shares(container.cpu_shares, node)
+    shares = _shares(container, node)
     return container if shares == container.cpu_shares else replace(container, cpu_shares=shares)
 
 
@@ -39,14 +39,14 @@ def engine_body(request: PlacementRequest, state: ClusterState, node: NodeState)
             )
         body["NetworkingConfig"] = {**networking, "EndpointsConfig": endpoints}
     if body.get("CpuShares"):  # where engines before API 1.18 had it
-        body["CpuShares"] = _shares(body["CpuShares"], node)
+        body["CpuShares"] = _shares(request.container, node)
     return body
 
 
 def _host_config(host: Mapping[str, Any], container: Container, state: ClusterState, node: NodeState) -> dict[str, Any]:
     changed = dict(host)
     if container.cpu_shares and host.get("CpuShares"):
-        changed["CpuShares"] = _shares(container.cpu_shares, node)
+        changed["CpuShares"] = _shares(container, node)
     for field in ("NetworkMode", "PidMode", "IpcMode"):
         mode = host.get(field)
         if isinstance(mode, str) and mode.startswith("container:"):
@@ -59,8 +59,9 @@ def _host_config(host: Mapping[str, Any], container: Container, state: ClusterSt
     return changed
 
 
-def _shares(cpus: int, node: NodeState) -> int:
-    return math.ceil(cpus * 1024 / node.node.cpus) if cpus and node.node.cpus else cpus
+def _shares(container: Container, node: NodeState) -> int:
+    shares = container.cpu_shares
+    return shares if container.has_docker_weight or not node.node.cpus else math.ceil(shares * 1024 / node.node.cpus)
 
 
 def _without_node(name: str, state: ClusterState) -> str:

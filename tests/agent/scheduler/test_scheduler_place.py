@@ -23,7 +23,7 @@ from skep import (
     Scores,
     Verdict,
 )
-from skep.scheduler import Rule, Scheduler
+from skep.scheduler import Rule, Scheduler, engine_body
 
 KINDS = {"constraint": "com.docker.swarm.constraints"}
 
@@ -285,6 +285,15 @@ def test_a_reservation_counts_until_it_ends_however_that_is() -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert (state.nodes[0].memory_used, state.nodes[0].cpus_used, list(state.containers())) == (0, 0, [])
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(3, 768), (255, 65280), (256, 256), (512, 512), (1024, 1024)])
+def test_shares_are_cpus_until_they_can_only_be_dockers_weight(asked: int, sent: int) -> None:
+    state = made(1)
+    request = wanted("web", HostConfig={"CpuShares": asked})
+    assert engine_body(request, state, state.nodes[0])["HostConfig"]["CpuShares"] == sent
+    with Scheduler(state).reserve(request):
+        assert next(iter(state.containers())).cpu_shares == sent
 
 
 def test_two_reservations_with_one_swarm_id_both_count() -> None:

@@ -77,7 +77,8 @@ def test_percent_are_of_each_nodes_own_size() -> None:
         ({"Memory": 4 * GIB + 1}, False),
         ({"CpuShares": 4}, True),
         ({"CpuShares": 5}, False),
-        ({"CpuShares": 512}, False),
+        ({"CpuShares": 255}, False),
+        ({"CpuShares": 512}, True),  # Docker's weight
         ({"NanoCpus": 4_000_000_000}, True),
         ({"NanoCpus": 4_100_000_000}, False),
         ({"NanoCpus": 500_000_000, "CpuShares": 512}, True),  # the limit is what counts
@@ -148,8 +149,8 @@ def test_a_node_with_failures_comes_last() -> None:
         ({"CpuShares": 2}, "not enough CPUs: 2 wanted, 1 of 4 free"),
         ({"NanoCpus": 1_500_000_000}, "not enough CPUs: 1.5 wanted, 1 of 4 free"),
         (
-            {"CpuShares": 512},
-            "not enough CPUs: 512 wanted, 1 of 4 free (CPU shares are whole CPUs here; --cpus takes fractions)",
+            {"CpuShares": 100},
+            "not enough CPUs: 100 wanted, 1 of 4 free (CPU shares are whole CPUs here; --cpus takes fractions)",
         ),
     ],
 )
