@@ -20,6 +20,8 @@ WORKERS = 4
 GAP = 0.05
 """Seconds between two reads of one thing when it changes all the time; `BURST` of them may come without a pause."""
 BURST = 10
+TIDY = 1.0
+"""Seconds after which things that were read are forgotten."""
 FIRST_RETRY, LAST_RETRY = 1.0, 30.0
 """Seconds until a read that failed is tried again: doubled each time, up to the second."""
 
@@ -55,13 +57,16 @@ class Refresher(Generic[K]):
         self._answers: set[Answer] = set()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._tidying: asyncio.TimerHandle | None = None
         self._closed: SkepError | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __contains__(self, key: K) -> bool:
-        return key in self._entries
+        """Whether it is to be read, or being read."""
+        entry = self._entries.get(key)
+        return entry is not None and (entry.dirty or entry.reading)
 
     def mark(self, key: K) -> None:
         """It may have changed."""
@@ -149,22 +154,26 @@ class Refresher(Generic[K]):
             entry.not_before = self._loop.time() + FIRST_RETRY
             self._plan(key, entry, min(LAST_RETRY, FIRST_RETRY * 2 ** min(entry.failures - 1, 16)))
             self._failed(key, error)
-        elif entry.dirty:
-            entry.failures, entry.not_before = 0, 0.0
+            return
+        entry.failures, entry.not_before = 0, 0.0
+        if entry.dirty:
             self._plan(key, entry)
-        elif entry.paid_until <= self._loop.time() + GAP:
-            del self._entries[key]
+        elif self._tidying is None:
+            self._tidying = self._loop.call_later(TIDY, self._tidy)
 
-    def tidy(self) -> None:
-        """Forget things that were read often, and are not dirty."""
+    def _tidy(self) -> None:
+        """Forget what was read: kept for a while, lest somebody count on us to forget how often that was."""
         now = self._loop.time()
         for key, entry in list(self._entries.items()):
             if not entry.dirty and not entry.reading and entry.paid_until <= now:
                 del self._entries[key]
+        self._tidying = self._loop.call_later(TIDY, self._tidy) if self._entries else None
 
     def close(self, error: SkepError) -> None:
         """When nobody works any more: who waits is told `error`."""
         self._closed = error
+        if self._tidying is not None:
+            self._tidying.cancel()
         for entry in self._entries.values():
             self._drop_timer(entry)
         for answer in self._answers:

@@ -86,21 +86,21 @@ class Session:
     async def run(self) -> None:
         """Only ever raises: SkepError in an ExceptionGroup, for whatever ended the session."""
         await self.reads.ping(self._settings.ping_timeout)
+        address = self.reads.engine.address
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._heartbeat())
+            group.create_task(self._heartbeat(), name=f"ping {address}")
             await self.reads.engine.negotiate()
             node = await self._read_node()
             self._view.identify(node)
             self._node, self.reads.name = node, node.name
             if any(container.node != node.name for container in self._known.containers.values()):
                 self._known.containers.clear()  # they carry the name that the node had
-            since = self._since(node)
-            async with self.reads.engine.events(since=since) as stream:
-                following = group.create_task(self._follow(stream, node))
-                for _ in range(WORKERS):
-                    group.create_task(self.refresher.work())
+            async with self.reads.engine.events(since=self._since(node)) as stream:
+                following = group.create_task(self._follow(stream, node), name=f"follow {address}")
+                for number in range(WORKERS):
+                    group.create_task(self.refresher.work(), name=f"refresh {address} {number}")
                 await self._load()
-                group.create_task(self._resync())
+                group.create_task(self._resync(), name=f"resync {address}")
                 await following
         raise AssertionError("a session ends by what breaks it")
 
@@ -173,7 +173,6 @@ class Session:
     async def _resync(self) -> None:
         while True:
             await self._pause()
-            self.refresher.tidy()
             self._round = (self._round + 1) % ROUNDS
             self._counters.resyncs += 1
             self.refresher.mark((Kind.CONTAINERS, ""))

@@ -11,6 +11,7 @@ import msgspec
 from skep import events
 from skep.cluster import Cluster
 from skep.engine import Engine
+from skep.errors import TemporaryError
 from skep.models import Container, NodeStatus
 from skep.settings import ClusterSettings
 
@@ -145,8 +146,12 @@ async def until_true(observed: Observed, address: str, node: str, seconds: float
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while True:
-        known, true = observed.known(node), await truth(address, node)
-        if known == true and observed.status(node) is NodeStatus.HEALTHY:
+        true: dict[str, Container] | TemporaryError
+        try:
+            true = await truth(address, node)
+        except TemporaryError as error:
+            true = error
+        if observed.known(node) == true and observed.status(node) is NodeStatus.HEALTHY:
             return
-        assert loop.time() < end, f"{node} ({observed.status(node)}): known {known}, true {true}"
+        assert loop.time() < end, f"{node} ({observed.status(node)}): known {observed.known(node)}, true {true}"
         await asyncio.sleep(0.02)

@@ -16,12 +16,11 @@ from skep.watch import refresher, watch
 from tests.agent.cluster.observing import Observed, observing, until_true
 
 NAMES = ("a", "b", "c")
-ACTIONS = "run create start stop again die pause unpause remove rename healthy unhealthy".split()
+ACTIONS = ["run", "create", "start", "stop", "again", "die"]
+ACTIONS += ["pause", "unpause", "remove", "rename", "healthy", "unhealthy"]
 LOSING = ["drop", "flood"]
-LOSSLESS = (
-    "duplicate reorder replay cut restart live_restart late hang refuse truncate malformed malformed_list".split()
-)
-LOSSLESS += ["null_list", "hang_inspect", "slow", "heal"]
+LOSSLESS = ["duplicate", "reorder", "replay", "cut", "restart", "live_restart", "late", "hang", "refuse", "truncate"]
+LOSSLESS += ["malformed", "malformed_list", "null_list", "hang_inspect", "slow", "heal"]
 Step = tuple[tuple[str, str], float]
 SETTINGS = ClusterSettings(
     ping_interval=0.05, ping_timeout=0.2, call_timeout=0.4, connect_timeout=0.2, resync_interval=0.15

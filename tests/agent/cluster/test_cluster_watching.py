@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from skep.errors import EngineUnreachableError, NotFoundError, SettingsError
 from skep.models import NodeStatus
-from skep.settings import ClusterSettings
+from skep.settings import ClusterSettings, TlsSettings
 from skep.testing import EmbeddedEngine
-from tests.agent.cluster.observing import Observed, eventually, observing, truth, until_true
+from tests.agent.cluster.observing import QUICK, Observed, eventually, observing, truth, until_true
 
 
 async def test_what_is_there_is_told_as_initial_when_the_node_joins() -> None:
@@ -222,6 +225,25 @@ async def test_a_restart_is_told_and_ends_true() -> None:
             assert observed.cluster.member("n1").counters.reconnects >= 1
 
 
+async def test_what_happened_while_the_engine_was_down_is_found_without_its_memory() -> None:
+    settings = structs.replace(QUICK, resync_interval=1000.0)
+    async with EmbeddedEngine("n1") as engine:
+        await engine.stop()
+        await engine.start("tcp://127.0.0.1:0")
+        removed, kept = engine.run("removed"), engine.run("kept")
+        async with observing(engine.url, settings=settings) as observed:
+            await engine.stop()
+            await eventually(lambda: observed.status("n1") is NodeStatus.UNHEALTHY)
+            engine.remove(removed, force=True)
+            engine.restart_container(kept)
+            engine.state.events.forget()
+            await engine.start()
+            await until_true(observed, engine.url, "n1")
+            assert observed.nodes() == ["joined", "unhealthy", "recovered"]
+            assert observed.of(removed) == ["created", "started", "died", "destroyed"]
+            assert observed.of(kept) == ["created", "started", "died", "started"]
+
+
 async def test_a_stream_that_breaks_is_no_reason_to_call_the_node_unhealthy() -> None:
     async with EmbeddedEngine("n1") as engine, observing(engine.url) as observed:
         engine.faults.close_events()
@@ -361,6 +383,26 @@ async def test_addresses_that_mean_the_same_are_one() -> None:
         bare = engine.url.removeprefix("tcp://")
         async with observing(engine.url, bare, f"http://{bare}/") as observed:
             assert [node.name for node in observed.cluster.state.nodes] == ["n1"]
+
+
+async def test_engines_over_tls(certificates: Path) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+    server.load_verify_locations(certificates / "ca.pem")
+    server.verify_mode = ssl.CERT_REQUIRED
+    files = {name: str(certificates / f"{file}.pem") for name, file in (("cert", "client"), ("key", "client-key"))}
+    settings = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "ca.pem"), **files))
+    plain, secure = EmbeddedEngine("plain"), EmbeddedEngine("secure")
+    await secure.start("tcp://127.0.0.1:0", ssl_context=server)
+    async with plain, secure, observing(plain.url, secure.url, settings=settings) as observed:
+        assert {observed.status("plain"), observed.status("secure")} == {NodeStatus.HEALTHY}
+        id_ = secure.run("web")
+        await eventually(lambda: observed.of(id_) == ["created", "started"])
+    strange = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "other.pem"), **files))
+    await secure.start("tcp://127.0.0.1:0", ssl_context=server)
+    async with secure, observing(secure.url, settings=strange) as observed:
+        (node,) = observed.cluster.state.nodes
+        assert "its certificate is refused" in node.node.error
 
 
 async def test_wrong_addresses_are_named(caplog: pytest.LogCaptureFixture) -> None:
