@@ -67,6 +67,8 @@ class Session:
         loaded: Callable[[], None],
     ) -> None:
         self.is_loaded = False
+        self.settled = asyncio.Event()
+        """Set when all is loaded, or never will be."""
         self.refresher: Refresher[Key] = Refresher(self._read, self._read_failed)
         self.reads = reads
         self._view = view
@@ -135,6 +137,7 @@ class Session:
         self._view.load(
             Snapshot(self._node, dict(known.containers), known.images, known.networks, known.volumes),
         )
+        self.settled.set()
 
     # -- from event to event
 

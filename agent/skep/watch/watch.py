@@ -76,6 +76,7 @@ class Watch:
             error = _only_skep_error(caught)
         finally:
             self._session, self._error = None, error
+            session.settled.set()
             session.refresher.close(error)
         self._tell(error, session)
         steady = session.is_loaded and loop.time() - began > STEADY
@@ -141,6 +142,9 @@ class Watch:
         if session is None:
             raise self._error
         error = await asyncio.shield(session.refresher.ask(key, urgent=True))
+        if error is None and not session.is_loaded:
+            await session.settled.wait()  # it is told with all the rest
+            error = None if session.is_loaded else self._error
         if error is not None:
             raise error
 

@@ -103,6 +103,18 @@ async def test_a_refresh_during_a_read_waits_for_the_next_one() -> None:
         assert (refreshed.name, refreshed.state) == ("shop", "running")
 
 
+async def test_a_refresh_while_the_engine_is_read_again_waits_until_all_is_told() -> None:
+    async with EmbeddedEngine("n1") as engine, observing(engine.url) as observed:
+        id_ = engine.run("web")
+        await until_true(observed, engine.url, "n1")
+        with engine.faults.delay(0.3, "/images/json") as slow:
+            engine.faults.close_events()
+            await eventually(lambda: slow.hits)
+            engine.rename(id_, "shop")
+            await observed.cluster.refresh_container("n1", id_)
+            assert observed.known("n1")[id_].name == "shop"
+
+
 async def test_lost_events_are_found_and_counted() -> None:
     settings = ClusterSettings(resync_interval=0.2)
     async with EmbeddedEngine("n1") as engine, observing(engine.url, settings=settings) as observed:
@@ -390,15 +402,15 @@ async def test_engines_over_tls(certificates: Path) -> None:
     server.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
     server.load_verify_locations(certificates / "ca.pem")
     server.verify_mode = ssl.CERT_REQUIRED
-    files = {name: str(certificates / f"{file}.pem") for name, file in (("cert", "client"), ("key", "client-key"))}
-    settings = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "ca.pem"), **files))
+    cert, key = str(certificates / "client.pem"), str(certificates / "client-key.pem")
+    settings = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "ca.pem"), cert=cert, key=key))
     plain, secure = EmbeddedEngine("plain"), EmbeddedEngine("secure")
     await secure.start("tcp://127.0.0.1:0", ssl_context=server)
     async with plain, secure, observing(plain.url, secure.url, settings=settings) as observed:
         assert {observed.status("plain"), observed.status("secure")} == {NodeStatus.HEALTHY}
         id_ = secure.run("web")
         await eventually(lambda: observed.of(id_) == ["created", "started"])
-    strange = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "other.pem"), **files))
+    strange = structs.replace(QUICK, tls=TlsSettings(ca=str(certificates / "other.pem"), cert=cert, key=key))
     await secure.start("tcp://127.0.0.1:0", ssl_context=server)
     async with secure, observing(secure.url, settings=strange) as observed:
         (node,) = observed.cluster.state.nodes
