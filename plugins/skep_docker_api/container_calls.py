@@ -24,6 +24,7 @@ __all__ = [
     "pass_unknown",
     "passing",
     "refresh",
+    "refreshing",
     "remove",
     "stopping",
     "tunnelling",
@@ -59,7 +60,7 @@ async def refresh(agent: Agent, node: str, id_: str) -> None:
 
 
 def refreshing(request: web.Request, container: Container) -> OnAnswer:
-    """For `forward`: refresh the container when the engine has answered."""
+    """For `forward`: refresh the container, before the client is told."""
 
     async def on_answer(status: int) -> None:
         await refresh(agent_of(request), container.node, container.id)

@@ -72,6 +72,7 @@ async def forward(
     headers: Mapping[str, str] | None = None,
     timeout: float | None = None,
     on_answer: OnAnswer | None = None,
+    on_body: OnAnswer | None = None,
     on_end: OnAnswer | None = None,
 ) -> web.StreamResponse:
     """Put a request to one engine and hand its answer on, whatever its status, both as streams; return it, sent.
@@ -79,6 +80,7 @@ async def forward(
     path: percent-encoded, without a version. method, query: None for the client's own, as sent. body: the client's unless
     given. headers: instead of the client's (without those for a single hop). timeout: seconds until the engine answers.
     on_answer: awaited when the engine has answered, before the client is told anything.
+    on_body: awaited when the first of the answer's body has come, before it is handed on.
     on_end: awaited when the engine's answer is complete, before the client is told that it is.
 
     A client that goes away ends the request to the engine; one that does not read holds the engine back. Raises as
@@ -103,11 +105,11 @@ async def forward(
     ):
         if on_answer is not None:
             await on_answer(answer.status)
-        return await _hand_on(request, answer, on_end)
+        return await _hand_on(request, answer, on_body, on_end)
 
 
 async def _hand_on(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, on_end: OnAnswer | None
+    request: web.BaseRequest, answer: aiohttp.ClientResponse, on_body: OnAnswer | None, on_end: OnAnswer | None
 ) -> web.StreamResponse:
     # A client that knows the length knows the end before it is told.
     dropped = _SINGLE_HOP if on_end is None else _SINGLE_HOP | {"content-length"}
@@ -115,6 +117,9 @@ async def _hand_on(
     await response.prepare(request)
     if request.method != "HEAD":
         async for chunk in answer.content.iter_any():
+            if on_body is not None:
+                await on_body(answer.status)
+                on_body = None
             await response.write(chunk)
     if on_end is not None:
         await on_end(answer.status)

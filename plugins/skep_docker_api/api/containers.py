@@ -20,6 +20,7 @@ from skep_docker_api.container_calls import (
     engine_of,
     passing,
     refresh,
+    refreshing,
     remove,
     stopping,
 )
@@ -92,6 +93,13 @@ async def inspect(request: web.Request) -> web.StreamResponse:
             await refresh(agent, container.node, container.id)
         raise
     return web.Response(body=inspections.from_engine(body, node.node), content_type="application/json")
+
+
+async def wait(request: web.Request) -> web.StreamResponse:
+    """Wait for a container's end; the head is sent at once. Whoever is told of the end finds it in the next list."""
+    container = container_of(request)
+    path, known = f"/containers/{container.id}/wait", refreshing(request, container)
+    return await forward(request, engine_of(request, container), path, on_body=known)
 
 
 async def create(request: web.Request) -> web.StreamResponse:
@@ -184,7 +192,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{REF}/rename", rename),
     *(("POST", f"{REF}/{action}", changing(action)) for action in ("start", "pause", "unpause", "update")),
     *(("POST", f"{REF}/{action}", stopping(action)) for action in ("stop", "kill", "restart")),
-    *(("POST", f"{REF}/{action}", passing(action)) for action in ("wait", "resize")),
+    ("POST", f"{REF}/wait", wait),
+    ("POST", f"{REF}/resize", passing("resize")),
     *(("GET", f"{REF}/{action}", passing(action)) for action in ("top", "changes")),
     ("DELETE", REF, remove),
 ]
