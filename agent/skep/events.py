@@ -83,7 +83,10 @@ class NodeRecovered(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodeLeft(NodeEvent):
-    """A node is no longer a member. Nothing is told of its containers, and nothing is known of them from now on."""
+    """A node is no longer a member, or another engine answers in its place.
+
+    Nothing is told of its containers, and nothing is known of them from now on.
+    """
 
     hook: ClassVar[str] = "node_left"
 
@@ -92,7 +95,9 @@ class NodeLeft(NodeEvent):
 class ContainerEvent(LifecycleEvent):
     """Something happened to a container, which is as it is after the event (for `destroyed`: as it was last).
 
-    `previous` is the container before it, None where there was none. `initial`: it was so when its node was first understood.
+    `previous` is the container before it, None where there was none. `initial`: it was so when its node was first understood. Where several
+    things happened between two looks, they are told in their order, each with the container as it was then, as far as can be told; the
+    cluster's state shows the last of them already.
     """
 
     container: Container

@@ -92,13 +92,19 @@ def _engines(agent: Agent) -> Iterator[Metric]:
     for node in agent.cluster.state.nodes:
         labels = (("node", node.name),)
         try:
-            counters = agent.cluster.engine(node.name).counters
+            member = agent.cluster.member(node.name)
         except NotFoundError:
             continue
+        counters, watch = member.engine.counters, member.counters
         kind = "counter"
         yield Metric("skep_engine_calls_total", counters.calls, "Requests sent to the engine.", kind, labels)
         yield Metric("skep_engine_errors_total", counters.errors, "Requests that failed.", kind, labels)
         yield Metric("skep_engine_seconds_total", counters.seconds, "Time until they were answered.", kind, labels)
+        yield Metric("skep_engine_reconnects_total", watch.reconnects, "Times it was followed anew.", kind, labels)
+        yield Metric("skep_engine_resyncs_total", watch.resyncs, "Periodic listings.", kind, labels)
+        yield Metric("skep_engine_gaps_total", watch.gaps, "Changes that no event told of.", kind, labels)
+        yield Metric("skep_engine_events_skipped_total", watch.skipped, "Events thrown away.", kind, labels)
+        yield Metric("skep_engine_read_errors_total", watch.read_errors, "Failed looks at its state.", kind, labels)
 
 
 def _plugins(agent: Agent) -> Iterator[Metric]:
