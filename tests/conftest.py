@@ -1,9 +1,17 @@
-"""Real engines for all tests: the fixtures `engine` (one) and `cluster_lab` (the article's four), one lab each per session."""
+"""For all tests: real engines, and a watch over the event loop.
 
+The fixtures `engine` (one) and `cluster_lab` (the article's four) are one lab each per session. Whatever blocks the event loop within skep or
+one of its plugins raises BlockingError, at the very call.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
 
+import skep
 from contrib.lab.fixtures import _four_engines, _one_engine, cluster_lab, engine
 
 __all__ = ["_four_engines", "_one_engine", "cluster_lab", "engine"]
@@ -17,3 +25,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asks = {"_one_engine", "_four_engines"}.intersection(getattr(item, "fixturenames", ()))
         if asks or any(folder in item.path.parents for folder in _REAL):
             item.add_marker(pytest.mark.engine)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blockbuster() -> Iterator[BlockBuster]:
+    """Active for the whole session. Watched are the agent and the plugins, but not the embedded engine, which serves the tests."""
+    package = Path(skep.__file__).parent
+    plugins, testing = ModuleType("plugins"), ModuleType("testing")
+    plugins.__path__ = [str(package.parents[1] / "plugins")]
+    testing.__path__ = [str(package / "testing")]
+    with blockbuster_ctx([skep, plugins], excluded_modules=[testing]) as watch:
+        for function in watch.functions.values():
+            # Plugins are found and imported before anything runs.
+            function.can_block_in("skep/plugins/finding.py", {"find", "installed", "load", "_place"})
+        yield watch
+
+
+@pytest.fixture
+def blocking_allowed(blockbuster: BlockBuster) -> Iterator[None]:
+    """For tests of what happens when something blocks."""
+    blockbuster.deactivate()
+    try:
+        yield
+    finally:
+        blockbuster.activate()

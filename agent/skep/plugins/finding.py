@@ -91,14 +91,8 @@ def _place(error: BaseException) -> str:
 
 def _chosen(module: ModuleType, name: str) -> Any:
     """The plugin in a module: its class, or itself where it has marked functions."""
-    here = (module.__name__, f"{module.__name__}.")
-    classes = [
-        value
-        for value in dict.fromkeys(vars(module).values())
-        if inspect.isclass(value)
-        and issubclass(value, Plugin)
-        and (value.__module__ == here[0] or value.__module__.startswith(here[1]))
-    ]
+    found = [each for each in vars(module).values() if inspect.isclass(each) and issubclass(each, Plugin)]
+    classes = [each for each in dict.fromkeys(found) if f"{each.__module__}.".startswith(f"{module.__name__}.")]
     if any(hasattr(value, "skep_impl") for value in vars(module).values() if inspect.isfunction(value)):
         return module
     if len(classes) == 1:
