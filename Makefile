@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := agent plugins contrib tests
 PYTEST ?=
+WORKERS ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup packages run test suite check format bench clean
@@ -28,8 +29,8 @@ run: setup  ## a cluster to play with, on embedded engines
 
 test: packages check suite  ## everything that CI runs
 
-suite: setup  ## the tests alone; PYTEST='tests/agent -x' chooses
-	$(BIN)/python -m pytest $(PYTEST)
+suite: setup  ## the tests alone, in WORKERS=2 processes; PYTEST='tests/agent -x' chooses
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST)
 
 check: setup  ## style, types, import rules, layout
 	$(BIN)/ruff check $(SOURCES)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,13 @@ def run(*arguments: str, status: int = 0) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the labs of these tests are; its name is short, since those of unix sockets have 107 bytes at most."""
     require_engines()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    yield
-    run("down")
+    with tempfile.TemporaryDirectory(prefix="skep-") as name:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", name)
+        yield Path(name)
+        run("down")
 
 
 def test_a_day_in_the_lab() -> None:
@@ -71,16 +74,16 @@ def test_a_day_in_the_lab() -> None:
         (["fetch-engine", "../..", "/nonexistent"], "'../..' is not the name of a Debian release"),
     ],
 )
-def test_a_mistake_is_named_and_makes_nothing(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+def test_a_mistake_is_named_and_makes_nothing(arguments: list[str], complaint: str, folder: Path) -> None:
     assert complaint in run(*arguments, status=1)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_down_all_ends_every_lab(tmp_path: Path) -> None:
+def test_down_all_ends_every_lab(folder: Path) -> None:
     for name in ("one", "another"):
         SyncLab(name).up(["host"])
     run("down", "--all")
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_down_without_a_lab_is_fine() -> None:

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,22 +22,29 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncLab]:
-    """A lab that keeps everything below the test's own directory, in its own subnet: any left-over is this test's."""
+def folder() -> Iterator[Path]:
+    """A folder with a short name: those of unix sockets have 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="skep-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncLab]:
+    """A lab that keeps everything below the test's own folder, in its own subnet: any left-over is this test's."""
     require_engines()
     number = secrets.choice([number for number in range(100, 200) if f"skep{number}" not in devices()])
     monkeypatch.setenv("SKEP_LAB_SUBNET", f"10.{number}.0.0/16")
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("SKEP_LAB_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (folder / "data").mkdir()
+    monkeypatch.setenv("SKEP_LAB_DATA", str(folder / "data"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     lab = SyncLab(f"gone-{secrets.token_hex(4)}")
     yield lab
     lab.down()
 
 
-def left_overs(lab: SyncLab, tmp_path: Path) -> dict[str, list[str]]:
-    """What there is of a lab below `tmp_path`, as the kernel sees it; empty lists when nothing is."""
-    mark = str(tmp_path).encode()
+def left_overs(lab: SyncLab, folder: Path) -> dict[str, list[str]]:
+    """What there is of a lab below `folder`, as the kernel sees it; empty lists when nothing is."""
+    mark = str(folder).encode()
     processes = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -50,9 +58,9 @@ def left_overs(lab: SyncLab, tmp_path: Path) -> dict[str, list[str]]:
     return {
         "processes": processes,
         "devices": [name for name in devices() if name == device],
-        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line],
+        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line],
         "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/skep-lab-{lab.name}-*")],
-        "files": [str(path) for path in tmp_path.rglob("*") if path != tmp_path / "data"],
+        "files": [str(path) for path in folder.rglob("*") if path != folder / "data"],
     }
 
 
@@ -71,24 +79,24 @@ NOTHING: dict[str, list[str]] = {
 }
 
 
-def test_down_removes_everything_twice(lab: SyncLab, tmp_path: Path) -> None:
+def test_down_removes_everything_twice(lab: SyncLab, folder: Path) -> None:
     lab.up(["one", "two"], images=["busybox"])
     for host in lab.hosts.values():
         host.docker("run", "-d", "-p", "80:80", "-v", "/data", "busybox", "sleep", "1000")
     lab["two"].kill()
-    found = left_overs(lab, tmp_path)
+    found = left_overs(lab, folder)
     assert all(found[kind] for kind in found if kind != "mounts"), found
     started = time.monotonic()
     lab.down()
     assert time.monotonic() - started < 10
-    assert left_overs(lab, tmp_path) == NOTHING
+    assert left_overs(lab, folder) == NOTHING
     lab.down()
     with pytest.raises(LabError, match=r"there is no lab in .*; `lab up` makes one"):
         SyncLab(lab.name).state  # noqa: B018
 
 
 @pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8, 1.5, 2.5])
-def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) -> None:
+def test_down_after_up_was_killed(lab: SyncLab, folder: Path, seconds: float) -> None:
     up = subprocess.Popen(
         [sys.executable, "-m", "contrib.lab", "--lab", lab.name, "up", "one", "two", "--image", "redis"],
         cwd=ROOT,
@@ -101,11 +109,11 @@ def test_down_after_up_was_killed(lab: SyncLab, tmp_path: Path, seconds: float) 
         os.killpg(up.pid, signal.SIGKILL)
         up.wait()
     SyncLab(lab.name).down()
-    assert left_overs(lab, tmp_path) == NOTHING
+    assert left_overs(lab, folder) == NOTHING
 
 
 @pytest.mark.parametrize("made", ["lab.json", "one/machine", "one/docker.sock"])
-async def test_cancelled_start_leaves_nothing(lab: SyncLab, tmp_path: Path, made: str) -> None:
+async def test_cancelled_start_leaves_nothing(lab: SyncLab, folder: Path, made: str) -> None:
     async def start() -> None:
         async with Lab(["one"], name=lab.name):
             raise AssertionError("it was to be cancelled")
@@ -117,40 +125,40 @@ async def test_cancelled_start_leaves_nothing(lab: SyncLab, tmp_path: Path, made
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert left_overs(lab, tmp_path) == NOTHING
+    assert left_overs(lab, folder) == NOTHING
 
 
-def test_down_after_hosts_lost_their_power(lab: SyncLab, tmp_path: Path) -> None:
+def test_down_after_hosts_lost_their_power(lab: SyncLab, folder: Path) -> None:
     lab.up(["one"])
     for machine in (lab["one"].machine, lab.switch):
         os.kill(machine.pid, signal.SIGKILL)
         machine.off()
     assert lab["one"].engine.state == "off"
     lab.down()
-    assert left_overs(lab, tmp_path) == NOTHING
+    assert left_overs(lab, folder) == NOTHING
 
 
-def test_engine_that_does_not_start_shows_its_log(lab: SyncLab, tmp_path: Path) -> None:
-    dockerd = tmp_path / "broken" / "usr/sbin/dockerd"
+def test_engine_that_does_not_start_shows_its_log(lab: SyncLab, folder: Path) -> None:
+    dockerd = folder / "broken" / "usr/sbin/dockerd"
     dockerd.parent.mkdir(parents=True)
     dockerd.write_text("#!/bin/sh\necho 'the flux capacitor is empty' >&2\nexit 1\n")
     dockerd.chmod(0o755)
     with pytest.raises(LabError, match=r"(?s)engine of one: dockerd has ended.*the flux capacitor is empty"):
-        lab.up(["one"], engine_dir=tmp_path / "broken")
+        lab.up(["one"], engine_dir=folder / "broken")
     dockerd.unlink()
-    for folder in (dockerd.parent, dockerd.parent.parent, tmp_path / "broken"):
-        folder.rmdir()
+    for made in (dockerd.parent, dockerd.parent.parent, folder / "broken"):
+        made.rmdir()
     lab.down()
-    assert left_overs(lab, tmp_path) == NOTHING
+    assert left_overs(lab, folder) == NOTHING
 
 
-def test_engine_of_another_directory_serves_its_host_only(lab: SyncLab, tmp_path: Path) -> None:
-    dockerd = tmp_path / "other" / "usr/sbin/dockerd"
+def test_engine_of_another_directory_serves_its_host_only(lab: SyncLab, folder: Path) -> None:
+    dockerd = folder / "other" / "usr/sbin/dockerd"
     dockerd.parent.mkdir(parents=True)
     dockerd.write_text('#!/bin/sh\necho "another generation" >&2\nexec /usr/sbin/dockerd "$@"\n')
     dockerd.chmod(0o755)
     lab.up(["old"])
-    lab.up(["new"], engine_dir=tmp_path / "other")
+    lab.up(["new"], engine_dir=folder / "other")
     assert "another generation" in lab["new"].engine.log.read_text()
     assert "another generation" not in lab["old"].engine.log.read_text()
     with pytest.raises(LabError, match="the host old was made with other labels, or another engine"):

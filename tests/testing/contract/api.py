@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import struct
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -101,8 +102,8 @@ class Subject:
 
     @contextlib.asynccontextmanager
     async def recorded(self, **filters: list[str]) -> AsyncIterator[Recorder]:
-        """Records events from now on."""
-        query = {"filters": json.dumps(filters)}
+        """Records events from now on. A real engine sends its headers a moment before it listens itself: it is asked for `since`."""
+        query = {"filters": json.dumps(filters), "since": f"{time.time():.9f}"}
         url = "http://engine/v1.41/events"
         async with self.session.get(url, params=query, timeout=aiohttp.ClientTimeout(total=None)) as stream:
             recorder = Recorder(stream)
