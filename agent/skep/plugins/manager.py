@@ -24,7 +24,7 @@ from skep.settings import PluginTable, Settings, parse_plugin_settings
 if TYPE_CHECKING:
     from skep.agent import Agent
 
-__all__ = ["PluginManager"]
+__all__ = ["PluginManager", "name_of"]
 
 _CHECK_EVERY = 1.0  # seconds, for workers that hang
 
@@ -72,7 +72,7 @@ class PluginManager:
     def _make_all(self, extra: Sequence[Any]) -> None:
         given = {}
         for plugin in extra:
-            name = _name_of(plugin)
+            name = name_of(plugin)
             if name in given:
                 raise PluginError(f"plugin {name}: two plugins have this name; set the attribute `name` of one")
             given[name] = plugin
@@ -272,7 +272,7 @@ def _row(status: PluginStatus) -> dict[str, Any]:
     }
 
 
-def _name_of(plugin: Any) -> str:
+def name_of(plugin: Any) -> str:
     """The name of a plugin that was handed over: its own, or made from its class or module."""
     if isinstance(plugin, ModuleType):
         return plugin.__name__.rpartition(".")[2].removeprefix("skep_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from skep.agent import Agent
@@ -15,7 +15,13 @@ __all__ = ["assert_plugin_loaded", "wait_for"]
 T = TypeVar("T")
 
 
-async def wait_for(condition: Callable[[], T | Awaitable[T]], timeout: float = 5.0, *, message: str = "") -> T:
+@overload
+async def wait_for(condition: Callable[[], Awaitable[T]], timeout: float = 5.0, *, message: str = "") -> T: ...
+@overload
+async def wait_for(condition: Callable[[], T], timeout: float = 5.0, *, message: str = "") -> T: ...
+
+
+async def wait_for(condition: Callable[[], Any], timeout: float = 5.0, *, message: str = "") -> Any:
     """Ask a condition again and again until what it returns is true, and return that.
 
     condition: may be async; AssertionError and LookupError in it mean "not yet". timeout: seconds. Raises AssertionError saying what the

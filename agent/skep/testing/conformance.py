@@ -14,6 +14,7 @@ from skep import events
 from skep.agent import Agent
 from skep.hooks import ContainerCreating, ContainerStopping, Plugin
 from skep.plugins.limits import end
+from skep.plugins.manager import name_of
 from skep.plugins.registry import EVENTS, HOOKS, Registry, misspelt
 from skep.settings import parse_settings
 from skep.testing.assertions import wait_for
@@ -30,7 +31,7 @@ async def check_plugin(kind: type[Plugin], settings: Mapping[str, Any] | None = 
     Making it does no I/O; its hooks are `async def` and `def` as `Plugin` has them, and none is misspelt; it starts; each awaited hook ends
     when it is cancelled; it stops in time, and leaves no task behind. settings: its own table.
     """
-    name = kind.name or "checked"
+    name = name_of(kind)
     config: dict[str, Any] = {"plugins": {name: dict(settings or {})}, "cluster": {}}
     _check_hooks(kind, name)
     before = asyncio.all_tasks()
