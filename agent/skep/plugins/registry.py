@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +59,9 @@ class Registry(pluggy.PluginManager):
     def add(self, plugin: object, name: str) -> None:
         """Register a plugin. Raises PluginError saying which of its hooks is wrong."""
         try:
+            for hook_name in HOOKS:
+                if self.parse_hookimpl_opts(plugin, hook_name) is not None:
+                    _check_arguments(hook_name, getattr(plugin, hook_name))
             self.register(plugin, name)
             for hook in self.get_hookcallers(plugin) or ():
                 self._check(hook, plugin, name)
@@ -85,6 +88,14 @@ class Registry(pluggy.PluginManager):
         """Who implements a hook, in the order of asking: plugin's name, function, how many arguments it takes (0 or 1)."""
         for each in reversed(getattr(self.hook, hook).get_hookimpls()):
             yield each.plugin_name, each.function, len(each.argnames)
+
+
+def _check_arguments(hook: str, function: Callable[..., Any]) -> None:
+    """Raise PluginError where a hook's implementation calls its argument otherwise than the hook does."""
+    wanted = list(inspect.signature(getattr(Plugin, hook)).parameters)[1:]
+    got = list(inspect.signature(function).parameters)
+    if not set(got) <= set(wanted):
+        raise PluginError(f"expected {hook}({', '.join(wanted)}), got {hook}({', '.join(got)})")
 
 
 def misspelt(plugin: object) -> Iterator[tuple[str, str]]:

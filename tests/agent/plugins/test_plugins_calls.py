@@ -434,3 +434,14 @@ async def test_contributions_that_fail_are_left_out_and_counted() -> None:
         report = {row["name"]: row for row in manager.report()}
         assert report["bad"]["errors"] == 2
         assert report["good"]["errors"] == 0
+
+
+async def test_in_tests_what_blocks_the_loop_fails_at_the_very_call() -> None:
+    class Blocks(Plugin):
+        async def node_joined(self, event: NodeJoined) -> None:
+            time.sleep(0.01)
+
+    async with running(Blocks) as manager:
+        manager.publish(JOINED)
+        await wait_for(lambda: status(manager, "blocks").hooks.get("node_joined"))
+        await wait_for(lambda: status(manager, "blocks").hooks["node_joined"].errors == 1)

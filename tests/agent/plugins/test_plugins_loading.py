@@ -30,7 +30,9 @@ FILES = {
         "import skep\n@skep.hookimpl\nasync def node_joind(event): pass\n",
         "there is no hook node_joind: did you mean node_joined?",
     ),
-    "argument": ("from skep import Plugin\nclass A(Plugin):\n    async def node_joined(self, other): pass\n", "other"),
+    "argument": ("from skep import Plugin\nclass A(Plugin):\n    async def node_joined(self, other): pass\n",
+        r"expected node_joined\(event\), got node_joined\(other\)",
+    ),
     "sync": (
         "from skep import Plugin\nclass A(Plugin):\n    async def filter_nodes(self, query): pass\n",
         "filter_nodes is not awaited: expected def, got async def",
