@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         format_time,
         natural_key,
         split_reference,
+        with_overcommit,
     )
     from skep.scheduler import (
         NodeExplanation,
@@ -177,6 +178,7 @@ __all__ = [
     "run_service",
     "split_reference",
     "take_over",
+    "with_overcommit",
 ]
 
 _HOMES = {
@@ -194,7 +196,7 @@ _HOMES = {
     "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
-    "split_reference",
+    "split_reference with_overcommit",
     "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",
     "settings": "PluginSettings Seconds Settings TlsSettings load_settings parse_settings",
 }

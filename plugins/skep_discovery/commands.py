@@ -40,8 +40,6 @@ def discovery_service(
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[HttpServer]:
-
-
         service = TokenService(Clusters(), state_file)
         await service.load()
         app = web.Application(middlewares=[error_middleware])

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time
+from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time, with_overcommit
 
-__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "server_headers", "with_overcommit"]
+__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "server_headers"]
 
 _OLDEST = "1.24"
 _USUAL = "1.41"
@@ -214,11 +214,6 @@ def _one_line(text: str) -> str:
 
 def _utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else ""
-
-
-def with_overcommit(amount: int, overcommit: float) -> int:
-    """What may be reserved of `amount`: whole percents of overcommit, both truncated toward zero, as a Swarm manager counts."""
-    return amount + int(amount * int(overcommit * 100) / 100)
 
 
 def human_size(size: float) -> str:

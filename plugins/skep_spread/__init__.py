@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skep import NodeState, PlacementQuery, Plugin, PluginSettings, Scores
+from skep import Container, NodeState, PlacementQuery, Plugin, PluginSettings, Scores, with_overcommit
 
 __all__ = ["SpreadPlugin", "SpreadSettings"]
 
@@ -30,29 +30,28 @@ class SpreadPlugin(Plugin):
 
     def score_nodes(self, query: PlacementQuery) -> Scores:
         """Score the nodes by weight and by the number of containers, both lower is better; refuse those without room."""
-        percent, memory, cpus = self._percent(), query.request.container.memory, query.request.container.wanted_cpus
-        ranks = query.state.rank_nodes(("spread", memory, cpus, percent), lambda n: _rank(n, memory, cpus, percent))
+        overcommit, container = self._overcommit(), query.request.container
+        memory, cpus = container.memory, container.wanted_cpus
+        ranks = query.state.rank_nodes(
+            ("spread", memory, cpus, overcommit), lambda node: _rank(node, memory, cpus, overcommit)
+        )
         # a step of weight counts more than any number of containers; without reservations their number is all there is
         step = 1e-6 if memory or cpus else 1.0
         return Scores(
             [(-(weight + count * step), nodes) for (weight, count), nodes in ranks],
-            lambda node: _refusal(query, node, percent),
-            lambda: _wanted(query),
+            lambda node: _refusal(container, node, overcommit),
+            lambda: _wanted(container),
         )
 
-    def _percent(self) -> int:
+    def _overcommit(self) -> float:
         own = self.settings.overcommit
-        return int((self.agent.settings.cluster.overcommit if own is None else own) * 100)
+        return self.agent.settings.cluster.overcommit if own is None else own
 
 
-def _total(amount: int, percent: int) -> int:
-    return amount + int(amount * percent / 100)
-
-
-def _rank(node: NodeState, memory: int, cpus: float, percent: int) -> tuple[int, int] | None:
+def _rank(node: NodeState, memory: int, cpus: float, overcommit: float) -> tuple[int, int] | None:
     """Weight (CPU score and memory score, each 0 to 100, and the node's failures), then number of containers; None: no room."""
-    cpu_score = _score(node.cpus_used, cpus, _total(node.node.cpus, percent))
-    memory_score = _score(node.memory_used, memory, _total(node.node.memory, percent))
+    cpu_score = _score(node.cpus_used, cpus, with_overcommit(node.node.cpus, overcommit))
+    memory_score = _score(node.memory_used, memory, with_overcommit(node.node.memory, overcommit))
     if cpu_score is None or memory_score is None:
         return None
     weight = cpu_score + memory_score if memory or cpus else 0
@@ -66,20 +65,20 @@ def _score(used: float, wanted: float, total: int) -> int | None:
     return score if score <= _FULL else None
 
 
-def _wanted(query: PlacementQuery) -> list[str]:
-    memory, cpus = query.request.container.memory, query.request.container.wanted_cpus
+def _wanted(container: Container) -> list[str]:
+    memory, cpus = container.memory, container.wanted_cpus
     return [*([f"{_mib(memory)} of memory"] if memory else []), *([f"{cpus:g} CPUs"] if cpus else [])]
 
 
-def _refusal(query: PlacementQuery, node: NodeState, percent: int) -> str:
-    memory, total = query.request.container.memory, _total(node.node.memory, percent)
+def _refusal(container: Container, node: NodeState, overcommit: float) -> str:
+    memory, total = container.memory, with_overcommit(node.node.memory, overcommit)
     if _score(node.memory_used, memory, total) is None:
         free = max(0, total - node.memory_used)
         return f"not enough memory: {_mib(memory)} wanted, {_mib(free)} of {_mib(total)} free"
-    cpus = _total(node.node.cpus, percent)
+    cpus = with_overcommit(node.node.cpus, overcommit)
     free_cpus = max(0.0, cpus - node.cpus_used)
-    text = f"not enough CPUs: {query.request.container.wanted_cpus:g} wanted, {free_cpus:g} of {cpus} free"
-    hint = query.request.container.cpu_shares > cpus and not query.request.container.nano_cpus
+    text = f"not enough CPUs: {container.wanted_cpus:g} wanted, {free_cpus:g} of {cpus} free"
+    hint = container.cpu_shares > cpus and not container.nano_cpus
     return f"{text} (CPU shares are whole CPUs here; --cpus takes fractions)" if hint else text
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from skep.cluster import NodeState
 from skep.events import ContainerEvent, LifecycleEvent, Lost, NodeEvent
-from skep.models import Container, ContainerState, Port
+from skep.models import Container, ContainerState, Port, with_overcommit
 
 __all__ = ["container_view", "event_view", "node_view"]
 
 
 def node_view(state: NodeState, overcommit: float) -> dict[str, Any]:
-    """A node and what is reserved on it. `cpus` and `memory` (bytes) are what may be reserved, with overcommit."""
+    """A node and what is reserved on it. `cpus` and `memory` (bytes) are what may be reserved, see `with_overcommit`."""
     node = state.node
     states = Counter(container.state for container in state.containers.values())
     return {
@@ -25,8 +25,8 @@ def node_view(state: NodeState, overcommit: float) -> dict[str, Any]:
         "error": node.error,
         "failures": node.failures,
         "labels": dict(node.labels),
-        "cpus": node.cpus * (1 + overcommit),
-        "memory": int(node.memory * (1 + overcommit)),
+        "cpus": with_overcommit(node.cpus, overcommit),
+        "memory": with_overcommit(node.memory, overcommit),
         "reserved_cpus": state.cpus_used,
         "reserved_memory": state.memory_used,
         "containers": {

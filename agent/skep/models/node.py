@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Node", "NodeStatus", "natural_key"]
+__all__ = ["Node", "NodeStatus", "natural_key", "with_overcommit"]
 
 
 class NodeStatus(enum.StrEnum):
@@ -61,3 +61,11 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts names as people do: node2 before node10."""
     parts = re.findall(r"(\d+)|(\D+)", name)
     return tuple((0, int(digits), "") if digits else (1, 0, text) for digits, text in parts)
+
+
+def with_overcommit(amount: int, overcommit: float) -> int:
+    """What may be reserved of a node's CPUs or bytes of memory. `overcommit` is a fraction: 0.05 allows five percent more.
+
+    As Swarm's manager counts: overcommit in whole percents, the result in whole CPUs or bytes, each rounded toward zero.
+    """
+    return amount + int(amount * int(overcommit * 100) / 100)

@@ -45,7 +45,7 @@ async def test_create_join_list_manage(skep: Any, tmp_path: Path) -> None:
         )
         await manager.until("skep is up: 2 of 2 nodes healthy")
         endpoint = (await manager.until("Docker API")).split()[-1]
-        assert "4.4" in await skep("nodes")
+        assert "8.8 GiB" in await skep("nodes")
 
         info = await skep.run("docker", "-H", endpoint, "info")
         assert "one" in info

@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from skep import Agent, NodeStatus, __version__
+from skep import Agent, NodeStatus, __version__, with_overcommit
 from skep.testing import EmbeddedEngine
 from skep_docker_api.answers import merged
-from skep_docker_api.summary import human_size, with_overcommit
+from skep_docker_api.summary import human_size
 
 Serving = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -118,13 +118,6 @@ async def test_nodes_are_listed_as_people_count(serving: Serving) -> None:
 )
 def test_sizes_have_four_digits(size: int, text: str) -> None:
     assert human_size(size) == text
-
-
-@pytest.mark.parametrize(
-    ("amount", "overcommit", "total"), [(4, 0.05, 4), (20, 0.05, 21), (3, -0.5, 2), (100, 0.29, 128), (4, 0.5, 6)]
-)
-def test_overcommit_is_truncated_toward_zero(amount: int, overcommit: float, total: int) -> None:
-    assert with_overcommit(amount, overcommit) == total
 
 
 async def test_disk_usage_is_the_sum(api: Any) -> None:
