@@ -245,6 +245,7 @@ def found(*steps: list[str] | Exception) -> Found:
 
 
 async def test_discovery_is_followed_and_its_last_answer_stays(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "skep.discovery")
     async with EmbeddedEngine("n1") as one, EmbeddedEngine("n2") as two:
         plugin = found([two.url])
         async with Agent(discovering(one.url), plugins=[plugin]) as agent:
@@ -262,7 +263,10 @@ async def test_discovery_is_followed_and_its_last_answer_stays(caplog: pytest.Lo
                 plugin.script.put_nowait(step)
             await wait_for(lambda: [node.name for node in agent.cluster.state.nodes] == ["n1"])
     told = [each.getMessage() for each in caplog.records if each.name == "skep.discovery"]
-    assert told == ["discovery script://: no answer; the last known engines stay"]
+    assert told == [
+        "discovery script://: no answer; the last known engines stay",
+        "discovery script://: answers again",
+    ]
 
 
 @pytest.mark.parametrize(
