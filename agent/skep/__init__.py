@@ -88,7 +88,15 @@ if TYPE_CHECKING:
         Scores,
         Verdict,
     )
-    from skep.settings import PluginSettings, Seconds, Settings, TlsSettings, load_settings, parse_settings
+    from skep.settings import (
+        PluginSettings,
+        Seconds,
+        ServerTlsSettings,
+        Settings,
+        TlsSettings,
+        load_settings,
+        parse_settings,
+    )
 
 __all__ = [
     "TLS",
@@ -156,6 +164,7 @@ __all__ = [
     "Scores",
     "Seconds",
     "ServerTLS",
+    "ServerTlsSettings",
     "Settings",
     "SettingsError",
     "SkepError",
@@ -198,7 +207,7 @@ _HOMES = {
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",
-    "settings": "PluginSettings Seconds Settings TlsSettings load_settings parse_settings",
+    "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, SettingsError, TlsSettings
+from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, ServerTlsSettings, SettingsError
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
 from skep_docker_api.pending import Pending
@@ -28,8 +28,8 @@ class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
     """`unix:///path`, `tcp://host:port`; port 0 is any free one."""
     socket_mode: str = "600"
     """Permissions of unix sockets, in octal."""
-    tls: TlsSettings | None = None
-    """For the tcp addresses. With `ca`, clients need a certificate from there."""
+    tls: ServerTlsSettings | None = None
+    """For the tcp addresses."""
     allow_insecure: bool = False
     """Serve plain tcp to other machines too: whoever reaches it is root on every node."""
     hosts: tuple[str, ...] = ()

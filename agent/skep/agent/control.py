@@ -10,7 +10,7 @@ from skep.errors import SettingsError
 if TYPE_CHECKING:
     from skep.agent.agent import Agent
     from skep.http import HttpServer, ServerTLS
-    from skep.settings import TlsSettings
+    from skep.settings import ServerTlsSettings
 
 __all__ = ["control_server"]
 
@@ -30,7 +30,7 @@ def control_server(agent: Agent) -> HttpServer:
     return HttpServer(app, settings.listen, tls=_server_tls(settings.tls), allow_insecure=settings.allow_insecure)
 
 
-def _server_tls(tls: TlsSettings | None) -> ServerTLS | None:
+def _server_tls(tls: ServerTlsSettings | None) -> ServerTLS | None:
     from skep.http import ServerTLS
 
     if tls is None:

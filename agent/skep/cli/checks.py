@@ -16,6 +16,7 @@ from skep.hooks import Plugin
 from skep.plugins import PluginManager
 from skep.settings import (
     PluginSettings,
+    ServerTlsSettings,
     Settings,
     TlsSettings,
     load_settings,
@@ -117,9 +118,9 @@ def _place_errors(settings: Settings) -> Iterator[str]:
             yield from _raised(partial(_load, tls), f"{source}: {key}")
 
 
-def _load(tls: TlsSettings) -> None:
+def _load(tls: TlsSettings | ServerTlsSettings) -> None:
     ca, cert, key = (Path(each) if each else None for each in (tls.ca, tls.cert, tls.key))
-    TLS(ca=ca, cert=cert, key=key, verify=tls.verify).ssl_context()
+    TLS(ca=ca, cert=cert, key=key).ssl_context()
 
 
 def _raised(call: Callable[[], object], where: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from skep.settings.model import (
     PluginSettings,
     PluginTable,
     Seconds,
+    ServerTlsSettings,
     Settings,
     TlsSettings,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "PluginSettings",
     "PluginTable",
     "Seconds",
+    "ServerTlsSettings",
     "Setting",
     "Settings",
     "TlsSettings",

@@ -17,6 +17,7 @@ __all__ = [
     "PluginSettings",
     "PluginTable",
     "Seconds",
+    "ServerTlsSettings",
     "Settings",
     "TlsSettings",
 ]
@@ -36,17 +37,28 @@ class PluginSettings(_Table, frozen=True, kw_only=True):
     """
 
 
-class TlsSettings(_Table, frozen=True, kw_only=True):
-    """Certificates: paths of PEM files."""
+class ServerTlsSettings(_Table, frozen=True, kw_only=True):
+    """TLS of a server: paths of PEM files."""
 
     ca: str = ""
-    """Authorities that the other side's certificate must come from; "" is the system's (for engines) or none (for listeners)."""
+    """Authorities that clients' certificates must come from; "" asks clients for none."""
     cert: str = ""
-    """The certificate to show; "" is none."""
+    """The certificate to show."""
+    key: str = ""
+    """The private key of that certificate."""
+
+
+class TlsSettings(_Table, frozen=True, kw_only=True):
+    """TLS towards engines: paths of PEM files."""
+
+    ca: str = ""
+    """Authorities that engines' certificates must come from; "" is the system's."""
+    cert: str = ""
+    """The certificate to show to engines; "" is none."""
     key: str = ""
     """The private key of that certificate."""
     verify: bool = True
-    """Whether an engine's certificate is checked."""
+    """Whether engines' certificates are checked."""
 
 
 class ClusterSettings(_Table, frozen=True, kw_only=True):
@@ -81,8 +93,8 @@ class HttpSettings(_Table, frozen=True, kw_only=True):
 
     listen: tuple[str, ...] = ()
     """`unix:///run/skep.sock`, `tcp://127.0.0.1:7070`; empty is no server."""
-    tls: TlsSettings | None = None
-    """For its tcp addresses: `cert` and `key` to show, `ca` that clients' certificates must come from."""
+    tls: ServerTlsSettings | None = None
+    """For its tcp addresses."""
     allow_insecure: bool = False
     """Serve plain tcp to other machines too."""
     hosts: tuple[str, ...] = ()

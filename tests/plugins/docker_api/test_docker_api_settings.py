@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,7 +11,6 @@ import aiohttp
 import msgspec
 import pytest
 
-import skep_docker_api
 from skep import SettingsError
 from skep_docker_api import DockerApiSettings
 
@@ -50,21 +48,6 @@ def test_wrong_settings_are_refused(table: dict[str, Any], complaint: str) -> No
     ],
 )
 def test_right_settings_are_taken(table: dict[str, Any]) -> None:
-    msgspec.convert(table, DockerApiSettings)
-
-
-def test_the_sample_names_every_setting() -> None:
-    lines = Path(skep_docker_api.__file__).with_name("sample.toml").read_text().splitlines()
-    on = [line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line for line in lines]
-    given: dict[str, str] = {}
-    for line in on:
-        key, equals, _ = line.partition(" = ")
-        if equals and not line.startswith("#"):
-            given[key] = line  # of several examples the last
-    own = "\n".join(line for key, line in given.items() if key not in ("ca", "cert", "key"))
-    tls = "\n".join(given[key] for key in ("ca", "cert", "key"))
-    table = tomllib.loads(f"{own}\n[tls]\n{tls}")
-    assert set(table) == {field.name for field in msgspec.structs.fields(DockerApiSettings)}
     msgspec.convert(table, DockerApiSettings)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from skep import ContainerStopping, Plugin, TlsSettings
+from skep import ContainerStopping, Plugin, ServerTlsSettings
 
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
@@ -42,9 +42,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(certificates: Path) -> TlsSettings:
+def settings(certificates: Path) -> ServerTlsSettings:
     ca, cert, key = (str(certificates / f"{name}.pem") for name in ("ca", "server", "server-key"))
-    return TlsSettings(ca=ca, cert=cert, key=key)
+    return ServerTlsSettings(ca=ca, cert=cert, key=key)
 
 
 def context(certificates: Path, client: str | None) -> ssl.SSLContext:
