@@ -37,9 +37,7 @@ class Engine:
     @property
     def process(self) -> Process | None:
         """The dockerd process, or None when there is none."""
-        if (holder := self.machine.process) is None:
-            return None
-        return next((process for name, process in children(holder.pid) if name == "dockerd"), None)
+        return next((process for name, process in self._children() if name == "dockerd"), None)
 
     @property
     def state(self) -> str:
@@ -94,6 +92,14 @@ class Engine:
         self._signal(signal.SIGCONT)
         self._answers(30)
 
+    def _children(self) -> list[tuple[str, Process]]:
+        holder = self.machine.process
+        return list(children(holder.pid)) if holder else []
+
+    def _over(self) -> bool:
+        """Whether there is no dockerd, nor what becomes one: setsid(1), then the shell of engine.sh."""
+        return not {"dockerd", "setsid", "sh"}.intersection(name for name, _ in self._children())
+
     def _signal(self, number: signal.Signals) -> None:
         if (process := self.process) is None:
             raise LabError(f"no engine runs on {self.machine.name}; start it first")
@@ -102,8 +108,8 @@ class Engine:
     def _answers(self, seconds: float) -> None:
         """Wait for an answer, but not for a dockerd that is over."""
         try:
-            wait_until(lambda: api.ping(self.socket) or self.process is None, seconds, "no answer to GET /_ping")
-            if self.process is None:
+            wait_until(lambda: api.ping(self.socket) or self._over(), seconds, "no answer to GET /_ping")
+            if self._over():
                 raise LabError("dockerd has ended")
         except LabError as error:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
