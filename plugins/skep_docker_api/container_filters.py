@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import re2
 
@@ -43,15 +44,21 @@ def label_test(values: Iterable[str]) -> Test:
 def _pattern(values: Iterable[str]) -> Callable[[str], bool]:
     """As engines match texts: equal, or a regular expression that fits anywhere; one that is none is just a text."""
     exact = frozenset(values)
-    patterns = []
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True
+    valid = []
     for value in exact:
-        try:
-            patterns.append(re2.compile(value, options))
-        except re2.error:
-            continue
-    return lambda text: text in exact or any(pattern.search(text) for pattern in patterns)
+        with suppress(re2.error):
+            re2.compile(value, options)
+            valid.append(f"(?:{value})")
+    if not valid:
+        return exact.__contains__
+    try:  # one for all: every container's names are searched
+        search = re2.compile("|".join(sorted(valid)), options).search
+    except re2.error:
+        raise RequestError("invalid filters: the regular expressions are too large together") from None
+    return lambda text: text in exact or search(text) is not None
 
 
 def _id(state: ClusterState, values: list[str]) -> Test:
@@ -153,8 +160,8 @@ def _is_image(value: str, id_: str, names: Iterable[str]) -> bool:
 
 
 def _publish(state: ClusterState, values: list[str]) -> Test:
-    wanted = {port for value in values for port in _port_range("publish", value)}
-    return lambda container: any((port.private, port.protocol) in wanted for port in _published(container))
+    wanted = _port_test("publish", values)
+    return lambda container: any(map(wanted, _published(container)))
 
 
 def _published(container: Container) -> Iterable[Port]:
@@ -163,11 +170,18 @@ def _published(container: Container) -> Iterable[Port]:
 
 
 def _expose(state: ClusterState, values: list[str]) -> Test:
-    wanted = {port for value in values for port in _port_range("expose", value)}
-    return lambda container: any((port.private, port.protocol) in wanted for port in container.exposed)
+    wanted = _port_test("expose", values)
+    return lambda container: any(map(wanted, container.exposed))
 
 
-def _port_range(name: str, value: str) -> list[tuple[int, str]]:
+def _port_test(name: str, values: Iterable[str]) -> Callable[[Port], bool]:
+    wanted = {_port_range(name, value) for value in values}
+    return lambda port: any(
+        first <= port.private <= last and port.protocol == protocol for first, last, protocol in wanted
+    )
+
+
+def _port_range(name: str, value: str) -> tuple[int, int, str]:
     """`80`, `80/udp`, `8000-8010/tcp`."""
     numbers, _, protocol = value.partition("/")
     first, dash, last = numbers.partition("-")
@@ -176,7 +190,7 @@ def _port_range(name: str, value: str) -> list[tuple[int, str]]:
         raise RequestError(
             f"invalid filter '{name}={value[:80]}': expected a port or a range, such as 80 or 8000-8010/udp"
         )
-    return [(number, (protocol or "tcp").lower()) for number in range(int(ends[0]), int(ends[1]) + 1)]
+    return int(ends[0]), int(ends[1]), (protocol or "tcp").lower()
 
 
 def _is_task(state: ClusterState, values: list[str]) -> Test:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skep import ClusterState, Image, NodeState, RequestError
-from skep_docker_api.image_names import find_images, reference_fits
+from skep_docker_api.image_names import find_images, reference_test
 
 __all__ = ["FILTERS", "list_images"]
 
@@ -70,7 +70,7 @@ def _tests(state: ClusterState, filters: Mapping[str, list[str]]) -> list[Test]:
         "label": lambda values: lambda node, image: _labelled(image, values),
         "label!": lambda values: lambda node, image: not _labelled(image, values),
         "node": lambda values: lambda node, image: node.name in values or node.node.id in values,
-        "reference": lambda values: lambda node, image: any(reference_fits(_names(image), each) for each in values),
+        "reference": _reference,
         "until": _until,
     }
     return [makers[name](values) for name, values in filters.items()]
@@ -78,6 +78,11 @@ def _tests(state: ClusterState, filters: Mapping[str, list[str]]) -> list[Test]:
 
 def _names(image: Image) -> Iterable[str]:
     return (*image.tags, *image.digests)
+
+
+def _reference(values: list[str]) -> Test:
+    fits = reference_test(values)
+    return lambda node, image: fits(_names(image))
 
 
 def _labelled(image: Image, wanted: Iterable[str]) -> bool:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import re2
+
 from skep import ClusterState, Image, NodeState, NotFoundError, RequestError, split_reference
 
-__all__ = ["Held", "find_images", "normal_name", "reference_fits"]
+__all__ = ["Held", "find_images", "normal_name", "reference_test"]
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{3,64})", re.ASCII)
 
@@ -61,14 +63,20 @@ def _by_id(state: ClusterState, reference: str) -> Iterator[Held]:
         yield from _held(state, lambda image: image.id.startswith(start), "")
 
 
-def reference_fits(names: Iterable[str], pattern: str) -> bool:
-    """Whether one of an image's names fits a pattern of the filter `reference`: `*` and `?` stay within a part of the path.
+def reference_test(patterns: Iterable[str]) -> Callable[[Iterable[str]], bool]:
+    """Whether one of an image's names fits one of the filter `reference`'s patterns: `*` and `?` stay within a part of the path.
 
-    A pattern without a tag fits every tag.
+    A pattern without a tag fits every tag. Raises RequestError (400) where the patterns are too long.
     """
-    wanted = normal_pattern(pattern)
-    shape = re.compile(_shape(wanted))
-    return any(shape.fullmatch(each) for name in names for each in (name, split_reference(name)[0]))
+    # Not by re: an image may be named so that a few stars keep it busy for years.
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    try:
+        shape = re2.compile("|".join(_shape(normal_pattern(each)) for each in patterns), options)
+    except re2.error:
+        raise RequestError("invalid filter 'reference': its patterns are too long") from None
+    return lambda names: any(shape.fullmatch(each) for name in names for each in (name, split_reference(name)[0]))
 
 
 def normal_pattern(pattern: str) -> str:
@@ -79,6 +87,6 @@ def normal_pattern(pattern: str) -> str:
 
 
 def _shape(pattern: str) -> str:
-    """A shell's pattern as a regular expression that takes linear time: runs of `*` are one."""
+    """A shell's pattern as a regular expression: runs of `*` are one."""
     steps = {"*": "[^/]*", "?": "[^/]"}
-    return "".join(steps.get(char) or re.escape(char) for char in re.sub(r"\*+", "*", pattern))
+    return "".join(steps.get(char) or re2.escape(char) for char in re.sub(r"\*+", "*", pattern))

@@ -16,6 +16,7 @@ T = TypeVar("T")
 Filters = Mapping[str, list[str]]
 """A filter's name to the values that were asked for, in their order."""
 
+_MOST_VALUES = 200  # of all filters of a request; each may be compared with every container of the cluster
 _FALSE = frozenset(("", "0", "no", "false", "none"))
 
 
@@ -39,7 +40,7 @@ def integer(request: web.BaseRequest, name: str) -> int | None:
 def filters(request: web.BaseRequest, known: Collection[str] | None) -> dict[str, list[str]]:
     """The query's `filters`, in either of their forms, `{"name": ["a"]}` and `{"name": {"a": true}}`.
 
-    Raises RequestError (400) where they are neither, or for a name that is not in `known` (None: all are).
+    Raises RequestError (400) where they are neither, for a name that is not in `known` (None: all are), or for more than 200 values.
     """
     text = request.query.get("filters", "")
     if not text:
@@ -51,6 +52,8 @@ def filters(request: web.BaseRequest, known: Collection[str] | None) -> dict[str
     for name in given:
         if known is not None and name not in known:
             raise RequestError(f"invalid filter '{name[:80]}'")
+    if (number := sum(len(values or ()) for values in given.values())) > _MOST_VALUES:
+        raise RequestError(f"invalid filters: {number} values, expected at most {_MOST_VALUES}")
     return {name: list(values) for name, values in given.items() if values}
 
 
