@@ -61,7 +61,16 @@ if TYPE_CHECKING:
         Plugin,
         hookimpl,
     )
-    from skep.http import HttpServer, ServerTLS, TakenOver, error_middleware, error_response, pump, take_over
+    from skep.http import (
+        HttpServer,
+        ServerTLS,
+        TakenOver,
+        error_middleware,
+        error_response,
+        pump,
+        refuse_browsers,
+        take_over,
+    )
     from skep.models import (
         Container,
         ContainerState,
@@ -184,6 +193,7 @@ __all__ = [
     "parse_expression",
     "parse_settings",
     "pump",
+    "refuse_browsers",
     "run_service",
     "split_reference",
     "take_over",
@@ -203,7 +213,7 @@ _HOMES = {
     "ContainerStarted ContainerUnpaused LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
     "expressions": "Expression parse_expression",
     "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",
-    "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump take_over",
+    "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",

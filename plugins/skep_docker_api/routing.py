@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from skep import Agent, error_middleware
-from skep_docker_api.guard import guard
+from skep import Agent, error_middleware, refuse_browsers
 from skep_docker_api.summary import server_headers
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ _SUBJECTS = (
     "containers", "execs", "streams", "build", "events", "transfer", "images", "networks", "system", "volumes", "fallback"
 )  # fmt: skip
 _PLUGIN: web.AppKey[DockerApiPlugin] = web.AppKey("plugin")
+_TUNNELLED = ("docker", "api.moby.localhost")
+"""What docker's clients call a unix socket; they say it through tunnels from such a socket to here too."""
 _LARGEST_BODY = 2**24
 """Bytes of a body that is held in memory; those that are passed through have no limit."""
 
@@ -48,7 +49,8 @@ def application(plugin: DockerApiPlugin) -> web.Application:
     Each module of `api` has a list `ROUTES` of (method, path, handler); the paths are aiohttp's, without a version. Of several
     that fit a request, the first answers.
     """
-    app = web.Application(middlewares=[error_middleware, guard(plugin.settings.hosts)], client_max_size=_LARGEST_BODY)
+    guard = refuse_browsers({*_TUNNELLED, *plugin.settings.hosts}, f"plugins.{plugin.name}.hosts")
+    app = web.Application(middlewares=[error_middleware, guard], client_max_size=_LARGEST_BODY)
     app[_PLUGIN] = plugin
     app.on_response_prepare.append(_introduce)
     for subject in _SUBJECTS:

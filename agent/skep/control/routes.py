@@ -10,11 +10,10 @@ import msgspec
 from aiohttp import web
 
 from skep._version import __version__
-from skep.control.guard import guard
 from skep.control.metrics import exposition
 from skep.control.views import container_view, event_view, node_view
 from skep.errors import RequestError
-from skep.http import error_middleware
+from skep.http import error_middleware, refuse_browsers
 from skep.scheduler import NodeExplanation, PlacementError
 
 if TYPE_CHECKING:
@@ -34,7 +33,8 @@ def add_routes(app: web.Application, agent: Agent) -> None:
     """
     if error_middleware not in app.middlewares:
         app.middlewares.insert(0, error_middleware)
-    app.middlewares.insert(app.middlewares.index(error_middleware) + 1, guard(agent.settings.http.hosts))
+    guard = refuse_browsers(agent.settings.http.hosts, "http.hosts")
+    app.middlewares.insert(app.middlewares.index(error_middleware) + 1, guard)
     control = _Control(agent)
     app.on_shutdown.append(control.end_streams)
     app.router.add_get("/health", control.health)

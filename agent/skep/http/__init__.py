@@ -1,6 +1,7 @@
-"""The server side of HTTP: listening, TLS, taking connections over, errors as Docker's clients know them."""
+"""The server side of HTTP: listening, TLS, keeping web pages out, taking connections over, errors as Docker's clients know them."""
 
 from skep.http.errors import error_middleware, error_response, error_status
+from skep.http.guard import refuse_browsers
 from skep.http.hijack import Duplex, TakenOver, pump, take_over
 from skep.http.server import HttpServer
 from skep.http.tls import ServerTLS
@@ -14,5 +15,6 @@ __all__ = [
     "error_response",
     "error_status",
     "pump",
+    "refuse_browsers",
     "take_over",
 ]

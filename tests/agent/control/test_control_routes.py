@@ -121,6 +121,14 @@ async def test_a_browser_is_refused_everywhere(serve: Any, path: str, headers: d
     assert (await served.ask("GET", path, headers=headers))[0] in (400, 403)
 
 
+async def test_a_check_in_old_http_may_ask(serve: Any) -> None:
+    served = await serve()
+    reader, writer = await asyncio.open_connection(*served.url.removeprefix("http://").split(":"))
+    writer.write(b"GET /health HTTP/1.0\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    writer.close()
+
+
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:7070", "10.1.2.3", "agent.example:7070"])
 async def test_programs_may_ask(serve: Any, host: str) -> None:
     served = await serve(hosts=("agent.example",))
