@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         NodeUpdated,
     )
     from skep.expressions import Expression, parse_expression
+    from skep.files import replace_file
     from skep.hooks import (
         ContainerCreating,
         ContainerStopping,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         error_middleware,
         error_response,
         pump,
+        read_body,
         refuse_browsers,
         take_over,
     )
@@ -193,7 +195,9 @@ __all__ = [
     "parse_expression",
     "parse_settings",
     "pump",
+    "read_body",
     "refuse_browsers",
+    "replace_file",
     "run_service",
     "split_reference",
     "take_over",
@@ -212,8 +216,9 @@ _HOMES = {
     "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
     "ContainerStarted ContainerUnpaused LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
     "expressions": "Expression parse_expression",
+    "files": "replace_file",
     "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",
-    "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump refuse_browsers take_over",
+    "http": "HttpServer ServerTLS TakenOver error_middleware error_response pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",

@@ -7,21 +7,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
-from skep import RequestError, SettingsError
+from skep import RequestError, SettingsError, read_body, replace_file
 from skep_discovery.clusters import Clusters
 
 __all__ = ["TokenService"]
 
-_LONGEST_BODY = 300
-_DEFAULT_TTL = 180
-_MOST_STATE = 64 * 2**20
+_LONGEST_BODY = 300  # bytes
+_DEFAULT_TTL = 180  # seconds
+_MOST_STATE = 64 * 2**20  # bytes of the state file
 
 
 class TokenService:
@@ -65,8 +63,7 @@ class TokenService:
         text = request.query.get("ttl", str(_DEFAULT_TTL))
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise RequestError("ttl: expected whole seconds")
-        address = (await _body(request)).strip()
-        self.clusters.register(request.match_info["token"], address, int(text))
+        self.clusters.register(request.match_info["token"], await _address(request), int(text))
         await self._save()
         return web.Response(text="")
 
@@ -83,20 +80,17 @@ class TokenService:
             if version == self._saved:
                 return
             try:
-                await asyncio.to_thread(_write, self._file, msgspec.json.encode(self.clusters.dump()))
+                # Its owner alone may read it: tokens are secrets.
+                await replace_file(self._file, msgspec.json.encode(self.clusters.dump()), mode=0o600)
             except OSError as error:
                 raise RequestError(f"the service cannot keep its state: {error.strerror}", status=500) from None
             self._saved = version
 
 
-async def _body(request: web.Request) -> str:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            raise RequestError(f"the body has more than {_LONGEST_BODY} bytes; expected host:port", status=413)
+async def _address(request: web.Request) -> str:
+    body = await read_body(request, _LONGEST_BODY, "host:port")
     try:
-        return body.decode("ascii")
+        return body.decode("ascii").strip()
     except UnicodeDecodeError:
         raise RequestError("the body is not ASCII; expected host:port") from None
 
@@ -110,17 +104,3 @@ def _read(path: Path) -> bytes:
     if len(data) > _MOST_STATE:
         raise ValueError(f"it has more than {_MOST_STATE} bytes")
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace the file at once, or not at all; only its owner may read the tokens."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -13,7 +13,7 @@ from skep._version import __version__
 from skep.control.metrics import exposition
 from skep.control.views import container_view, event_view, node_view
 from skep.errors import RequestError
-from skep.http import error_middleware, refuse_browsers
+from skep.http import error_middleware, read_body, refuse_browsers
 from skep.scheduler import NodeExplanation, PlacementError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["add_routes"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_MOST_BODY = 4 * 2**20
+_MOST_BODY = 4 * 2**20  # bytes
 
 
 def add_routes(app: web.Application, agent: Agent) -> None:
@@ -92,7 +92,7 @@ class _Control:
 
         Plugins' `container_creating` is not asked: it may act.
         """
-        body = await _body(request)
+        body = await read_body(request, _MOST_BODY)
         placing = self._agent.request(body, request.query.get("name", ""))
         try:
             placement = self._agent.place(placing)
@@ -138,12 +138,3 @@ def _flag(request: web.Request, name: str) -> bool:
     if text not in ("true", "false", "1", "0"):
         raise RequestError(f"{name}={text}: expected true or false")
     return text in ("true", "1")
-
-
-async def _body(request: web.Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BODY:
-            raise RequestError(f"the body has more than {_MOST_BODY} bytes", status=413)
-    return bytes(body)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from skep import SkepError, TemporaryError
+from skep import SkepError, TemporaryError, replace_file
 from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
@@ -118,29 +117,9 @@ def said(output: bytes) -> str:
 
 
 async def write_file(path: Path, text: bytes) -> None:
-    """Replace a file whole: written beside it, synced, renamed. Raises TemporaryError."""
-
-    def write() -> None:
-        beside = path.with_name(f".{path.name}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.chmod(0o644)
-            beside.replace(path)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
+    """Replace a file whole; nginx, who may be somebody else, can read it. Raises TemporaryError."""
     try:
-        await asyncio.to_thread(write)
+        await replace_file(path, text, mode=0o644)
     except OSError as error:
         raise TemporaryError(f"cannot write {path}: {error.strerror}") from None
 
