@@ -58,9 +58,14 @@ class Node:
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts names as people do: node2 before node10."""
+    """A key that sorts names as people do: node2 before node10. For any text: digits may be more than Python turns into a number."""
     parts = re.findall(r"(\d+)|(\D+)", name)
-    return tuple((0, int(digits), "") if digits else (1, 0, text) for digits, text in parts)
+    return tuple(_number_key(digits) if digits else (1, 0, text) for digits, text in parts)
+
+
+def _number_key(digits: str) -> tuple[int, int, str]:
+    bare = digits.lstrip("0")
+    return 0, len(bare), bare
 
 
 def with_overcommit(amount: int, overcommit: float) -> int:

@@ -29,6 +29,7 @@ __all__ = [
 T = TypeVar("T")
 ContainerRow = _wire.ContainerSummary
 
+_LONGEST_NAME = 255
 _LEAST_SKEW = 2.0  # seconds; below it the difference is the call's own duration
 
 
@@ -57,7 +58,7 @@ def parse_images(data: bytes, node: str) -> list[Image]:
 def parse_networks(data: bytes, node: str) -> list[Network]:
     """`GET /networks`."""
     raws = _list(data, list[msgspec.Raw], node, "list of networks")
-    rows = [(_decode(raw, _wire.Network, node, "network"), raw) for raw in raws]
+    rows = [(_row(raw, _wire.Network, node, "network"), raw) for raw in raws]
     return [Network(r.id, r.name, r.driver, r.scope, r.labels, bytes(raw)) for r, raw in rows]
 
 
@@ -68,15 +69,16 @@ class _Volumes(_wire.Wire):
 def parse_volumes(data: bytes, node: str) -> list[Volume]:
     """`GET /volumes`."""
     raws = _decode(data, _Volumes, node, "list of volumes").volumes or []
-    rows = [(_decode(raw, _wire.Volume, node, "volume"), raw) for raw in raws]
+    rows = [(_row(raw, _wire.Volume, node, "volume"), raw) for raw in raws]
     return [Volume(r.name, r.driver, r.scope or "local", r.mountpoint, r.labels, bytes(raw)) for r, raw in rows]
 
 
 def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = "") -> Node:
     """`GET /info` as a healthy node.
 
-    Raises `EngineProtocolError` also for what answers like an engine and is none (a manager has no CPUs of its own) and for a label
-    without `=`, which would be invisible to constraints.
+    Raises `EngineProtocolError` also for what answers like an engine and is none (a manager has no CPUs of its own), for a name or an
+    ID that could be mistaken for something else (`node/name`, an address), and for a label without `=`, which would be invisible to
+    constraints.
     """
     info = _decode(data, _wire.Info, address, "/info")
     if not info.ncpu or not info.mem_total:
@@ -85,6 +87,8 @@ def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = ""
         )
     if not info.name or not info.id:
         raise EngineProtocolError(f"{address} reports no name or no ID in /info: expected a Docker Engine")
+    _check_name(info.name, "name", address)
+    _check_name(info.id, "ID", address)
     return Node(
         name=info.name,
         address=address,
@@ -103,6 +107,14 @@ def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = ""
         clock_skew=_skew(info.system_time),
         updated=time.time(),
     )
+
+
+def _check_name(text: str, what: str, address: str) -> None:
+    if len(text) > _LONGEST_NAME or "/" in text or " " in text or not text.isprintable():
+        raise EngineProtocolError(
+            f"{address} reports the {what} {text[:60]!a} in /info: expected at most {_LONGEST_NAME} characters, "
+            "none of them a blank, a slash or a control character"
+        )
 
 
 def _labels(info: _wire.Info, address: str) -> Mapping[str, str]:
@@ -129,6 +141,12 @@ def _skew(system_time: str) -> float:
         return 0.0
     skew = moment - time.time() if moment else 0.0
     return skew if abs(skew) >= _LEAST_SKEW else 0.0
+
+
+def _row(raw: msgspec.Raw, kind: type[T], node: str, what: str) -> T:
+    """A row whose JSON is kept for listings: all of it must be readable, not only what is read here."""
+    _decode(raw, dict[str, Any], node, what)
+    return _decode(raw, kind, node, what)
 
 
 def _list(data: bytes, kind: type[list[T]], node: str, what: str) -> list[T]:
