@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from skep import Agent, Engine, NodeState, NotFoundError, SkepError, TemporaryError
+import msgspec
+
+from skep import Agent, Engine, EngineProtocolError, NodeState, NotFoundError, SkepError, TemporaryError
 
 __all__ = ["ask_all", "first_answer", "healthy_engine", "healthy_nodes"]
 
 T = TypeVar("T")
+_UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
+"""What comes of reading an answer that is not the Engine API's."""
 
 
 def healthy_nodes(agent: Agent) -> list[NodeState]:
@@ -41,7 +45,7 @@ async def ask_all(
 ) -> dict[str, T | SkepError]:
     """Ask nodes at the same time; each node's name with its answer or its error, in the nodes' order.
 
-    timeout: seconds for each; one that takes longer has a TemporaryError.
+    timeout: seconds for each; one that takes longer has a TemporaryError. One whose answer `call` cannot read has an EngineProtocolError.
     """
 
     async def ask(node: NodeState) -> T | SkepError:
@@ -50,6 +54,8 @@ async def ask_all(
                 return await call(node.name, agent.cluster.engine(node.name))
         except SkepError as error:
             return error
+        except _UNREADABLE as error:
+            return EngineProtocolError(f"node {node.name}: unreadable answer: {type(error).__name__}: {error}")
         except TimeoutError:
             return TemporaryError(f"node {node.name}: no answer within {timeout:g} s")
 

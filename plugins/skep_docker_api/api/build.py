@@ -101,7 +101,8 @@ async def prune(request: web.Request) -> web.Response:
 
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
-        return msgspec.json.decode(await engine.call("POST", "/build/prune", query=query, timeout=120))
+        answer = await engine.call("POST", "/build/prune", query=query, timeout=120)
+        return msgspec.json.decode(answer, type=dict[str, Any])
 
     total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
     return json_answer(total or {"CachesDeleted": None, "SpaceReclaimed": 0})

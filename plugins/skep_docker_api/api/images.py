@@ -8,8 +8,8 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from skep import Agent, ClusterState, Engine, NotFoundError, SkepError, TemporaryError
-from skep_docker_api.answers import merged, successes, unique
+from skep import Agent, ClusterState, Engine, NotFoundError, TemporaryError
+from skep_docker_api.answers import successes, unique
 from skep_docker_api.forward import forward
 from skep_docker_api.image_list import FILTERS, list_images
 from skep_docker_api.image_names import Held, find_images
@@ -82,20 +82,25 @@ async def tag(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """`docker rmi`, on every node that holds the image; what all of them did, each only once."""
     answers = await _change(request, "DELETE", "")
-    return json_answer(unique(row for answer in answers.values() for row in msgspec.json.decode(answer)))
+    return json_answer(unique(row for rows in answers.values() for row in rows))
 
 
-async def _change(request: web.Request, method: str, action: str) -> dict[str, bytes]:
+class _Pruned(msgspec.Struct):
+    deleted: list[dict[str, Any]] | None = msgspec.field(name="ImagesDeleted", default=None)
+    space: int = msgspec.field(name="SpaceReclaimed", default=0)
+
+
+async def _change(request: web.Request, method: str, action: str) -> dict[str, list[dict[str, Any]]]:
     """Do it on all nodes that hold the image and answer; read their images again; hand out their answers or raise their errors."""
     agent, name = agent_of(request), request.match_info["name"]
     held = {each.node.name: each for each in _answering(agent, find_images(agent.cluster.state, name), name)}
 
-    async def change(node: str, engine: Engine) -> bytes:
+    async def change(node: str, engine: Engine) -> list[dict[str, Any]]:
         path = f"/images/{quote(held[node].name, safe='/:@')}{action}"
         async with plugin_of(request).pending.on(node, f"image {name}"):
             answer = await engine.call(method, path, query=request.rel_url.raw_query_string, timeout=_CHANGE_TIME)
         await refresh_list(agent, node, "images")
-        return answer
+        return msgspec.json.decode(answer, type=list[dict[str, Any]] | None) or [] if answer else []
 
     return successes(await ask_all(agent, [each.node for each in held.values()], change))
 
@@ -104,17 +109,15 @@ async def prune(request: web.Request) -> web.Response:
     """`docker image prune`, on all nodes that answer."""
     agent = agent_of(request)
 
-    async def ask(node: str, engine: Engine) -> Any:
+    async def ask(node: str, engine: Engine) -> _Pruned:
         query = request.rel_url.raw_query_string
-        answer = msgspec.json.decode(await engine.call("POST", "/images/prune", query=query, timeout=_CHANGE_TIME))
+        answer = await engine.call("POST", "/images/prune", query=query, timeout=_CHANGE_TIME)
         await refresh_list(agent, node, "images")
-        return answer
+        return msgspec.json.decode(answer, type=_Pruned)
 
-    answers: dict[str, Any | SkepError] = await ask_all(agent, healthy_nodes(agent), ask)
-    total = merged(successes(answers).values()) or {"ImagesDeleted": None, "SpaceReclaimed": 0}
-    if total.get("ImagesDeleted"):
-        total["ImagesDeleted"] = unique(total["ImagesDeleted"])
-    return json_answer(total)
+    pruned = successes(await ask_all(agent, healthy_nodes(agent), ask)).values()
+    deleted = unique(row for each in pruned for row in each.deleted or ())
+    return json_answer({"ImagesDeleted": deleted or None, "SpaceReclaimed": sum(each.space for each in pruned)})
 
 
 ROUTES: list[tuple[str, str, Handler]] = [

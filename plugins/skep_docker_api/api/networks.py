@@ -110,15 +110,19 @@ def _has(node: NodeState | None, network: Network) -> bool:
     return node is not None and any(each.id == network.id for each in node.networks)
 
 
+class _Pruned(msgspec.Struct):
+    names: list[str] | None = msgspec.field(name="NetworksDeleted", default=None)
+
+
 async def prune(request: web.Request) -> web.Response:
     """`docker network prune`, on all nodes that answer."""
     agent, shows_nodes = agent_of(request), plugin_of(request).shows_nodes
 
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
-        answer = msgspec.json.decode(await engine.call("POST", "/networks/prune", query=query, timeout=120))
+        answer = await engine.call("POST", "/networks/prune", query=query, timeout=120)
         await refresh_list(agent, node, "networks")
-        names = answer.get("NetworksDeleted") or []
+        names = msgspec.json.decode(answer, type=_Pruned).names or []
         return {"NetworksDeleted": [f"{node}/{name}" for name in names] if shows_nodes else names}
 
     total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())

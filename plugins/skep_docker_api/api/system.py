@@ -49,7 +49,8 @@ async def disk_usage(request: web.Request) -> web.Response:
 
     async def ask(node: str, engine: Engine) -> Any:
         answer = msgspec.json.decode(
-            await engine.call("GET", "/system/df", query=request.rel_url.raw_query_string, timeout=60)
+            await engine.call("GET", "/system/df", query=request.rel_url.raw_query_string, timeout=60),
+            type=dict[str, Any],
         )
         return _with_node(answer, node) if plugin_of(request).shows_nodes else answer
 

@@ -77,17 +77,23 @@ async def remove(request: web.Request) -> web.StreamResponse:
     return await forward(request, engine, _path(volume.name), on_end=when_changed(agent, node.name, "volumes"))
 
 
+class _Pruned(msgspec.Struct):
+    names: list[str] | None = msgspec.field(name="VolumesDeleted", default=None)
+    space: int = msgspec.field(name="SpaceReclaimed", default=0)
+
+
 async def prune(request: web.Request) -> web.Response:
     """`docker volume prune`, on all nodes that answer."""
     agent, shows_nodes = agent_of(request), plugin_of(request).shows_nodes
 
     async def ask(node: str, engine: Engine) -> Any:
         query = request.rel_url.raw_query_string
-        answer = msgspec.json.decode(await engine.call("POST", "/volumes/prune", query=query, timeout=120))
+        answer = await engine.call("POST", "/volumes/prune", query=query, timeout=120)
         await refresh_list(agent, node, "volumes")
-        names = answer.get("VolumesDeleted") or []
+        pruned = msgspec.json.decode(answer, type=_Pruned)
+        names = pruned.names or []
         shown = [f"{node}/{name}" for name in names] if shows_nodes else names
-        return {"VolumesDeleted": shown, "SpaceReclaimed": answer.get("SpaceReclaimed") or 0}
+        return {"VolumesDeleted": shown, "SpaceReclaimed": pruned.space}
 
     total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
     return json_answer(total or {"VolumesDeleted": [], "SpaceReclaimed": 0})
