@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skep.agent import Agent, Created
     from skep.cli.client import AgentClient
     from skep.cli.options import agent_option
+    from skep.cli.output import printable
     from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
@@ -194,6 +195,7 @@ __all__ = [
     "natural_key",
     "parse_expression",
     "parse_settings",
+    "printable",
     "pump",
     "read_body",
     "refuse_browsers",
@@ -208,6 +210,7 @@ _HOMES = {
     "agent": "Agent Created",
     "cli.client": "AgentClient",
     "cli.options": "agent_option",
+    "cli.output": "printable",
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from skep import AgentClient, agent_option
+from skep import AgentClient, agent_option, printable
 
 __all__ = ["nginx"]
 
@@ -29,12 +31,16 @@ def status(agent: AgentClient, as_json: bool, name: str) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        click.echo(f"{found['state']}{': ' + found['error'] if found['error'] else ''}")
-        for host, backends in found["sites"].items():
-            for backend in backends:
-                address = backend["address"] or "no requests now"
-                click.echo(f"{host}  {backend['node']}/{backend['container']}  {address}")
-        for out in found["left_out"]:
-            click.echo(f"left out: {out['node']}/{out['container']}: {out['reason']}")
+        for line in _lines(found):
+            click.echo(printable(line))
     if found["state"] == "failing":
         raise SystemExit(1)
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['state']}{': ' + found['error'] if found['error'] else ''}"
+    for host, backends in found["sites"].items():
+        for backend in backends:
+            yield f"{host}  {backend['node']}/{backend['container']}  {backend['address'] or 'no requests now'}"
+    for out in found["left_out"]:
+        yield f"left out: {out['node']}/{out['container']}: {out['reason']}"

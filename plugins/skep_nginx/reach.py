@@ -59,7 +59,8 @@ def find_server(view: View, container: Container, node: Node, port: int, drivers
         return Server(ip, public)
     if published:
         raise ValueError(
-            f"port {port} is published on {node.name} at 127.0.0.1 only: publish it at all addresses, -p {port}"
+            f"port {port} is published on {node.name} only at {', '.join(sorted({p.ip for p in published}))[:200]!a}, where nginx does not "
+            f"go: publish it at all addresses, -p {port}"
         )
     raise ValueError(
         f"nginx shares no network with it and port {port} is not published on {node.name}: "
@@ -98,6 +99,8 @@ def _unicast(text: str) -> str:
         ip = ipaddress.ip_address(text)
     except ValueError:
         return ""
+    if "%" in text:  # a zone, which may be any text, and means something on that host alone
+        return ""
     return (
         "" if ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved else str(ip)
     )
@@ -110,7 +113,8 @@ def _preference(port: Port) -> tuple[bool, str, int]:
 def _published(view: View, node: Node, ports: Iterable[Port]) -> Iterator[tuple[str, int]]:
     for port in ports:
         bound = ipaddress.ip_address(port.ip or "0.0.0.0")
+        near = view.is_home(node) and view.networks is None
         if bound.is_unspecified:
             yield _host(view, node), port.public or 0
-        elif not bound.is_loopback or (view.is_home(node) and view.networks is None):
+        elif _unicast(port.ip) or (near and bound.is_loopback and "%" not in port.ip):
             yield str(bound), port.public or 0
