@@ -39,7 +39,7 @@ class _Pattern(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One parsed expression. `text` is it as it was written, `value` without the `~` of a soft one.
+    """One parsed expression. `text` is the whole as it was written; `value` comes without the `~` of a soft one.
 
     `negated`: the operator is `!=`. `soft`: it is a wish, passed over when nothing else fits. `pattern` is None where the value
     fits nothing but itself.

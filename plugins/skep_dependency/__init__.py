@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from skep import Container, NodeSet, NodeState, PlacementQuery, PlacementRequest, Plugin, Verdict
+from skep import NodeSet, NodeState, PlacementQuery, PlacementRequest, Plugin, Verdict
 
 __all__ = ["DependencyPlugin"]
 
-_SWARM_ID = "com.docker.swarm.id"
 _NAMESPACES = (("--net", "NetworkMode"), ("--pid", "PidMode"), ("--ipc", "IpcMode"))
 _EVERYWHERE = ("", "default", "bridge", "host", "none", "nat")  # networks that each engine has
 
@@ -63,12 +62,8 @@ def _holders(query: PlacementQuery, reference: str) -> NodeSet:
     found = [each for each in state.named(wanted) if not slash or each.node == node] if wanted else []
     if not found and wanted and not slash:
         found = list(state.with_id(wanted))
-        found = [each for each in found if wanted in _ids(each)] or found
+        found = [each for each in found if wanted in (each.id, each.swarm_id)] or found
     return state.node_set(known for each in found if (known := state.get_node(each.node)))
-
-
-def _ids(container: Container) -> tuple[str, str]:
-    return container.id, container.labels.get(_SWARM_ID, "")
 
 
 def _networks(query: PlacementQuery) -> Iterator[_Needed]:

@@ -11,9 +11,8 @@ from skep import Container, NodeSet, NodeState, PlacementQuery, Plugin, Port, Ve
 
 __all__ = ["PortPlugin"]
 
-_Key = tuple[
-    bool, int | None, str, str | None
-]  # on the host's network, number, protocol, address: "" for all, None for any
+# Whether it is on the host's network, number, protocol, address: "" for all, None for any.
+_Key = tuple[bool, int | None, str, str | None]
 
 
 class PortPlugin(Plugin):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from skep.agent.doubt import find_created, leave_in_doubt
-from skep.agent.pull import holds_image, is_missing_image, pull
+from skep.agent.pull import holds_image, is_missing_image, pull_image
 from skep.errors import (
     EngineError,
     EngineProtocolError,
@@ -23,6 +23,7 @@ from skep.errors import (
     TemporaryError,
 )
 from skep.hooks import ContainerCreating
+from skep.models import SWARM_ID
 from skep.scheduler import (
     Placement,
     PlacementError,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Created", "create_container"]
 
 _log = logging.getLogger("skep.create")
-_SWARM_ID = "com.docker.swarm.id"
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
@@ -83,8 +83,7 @@ async def create_container(
 
 def _identified(request: PlacementRequest) -> PlacementRequest:
     """With the id that stays the container's own wherever it is made again, and finds it when an engine's answer is lost."""
-    known = request.container.labels.get(_SWARM_ID)
-    return request if known else request.with_label(_SWARM_ID, secrets.token_hex(32))
+    return request if request.container.swarm_id else request.with_label(SWARM_ID, secrets.token_hex(32))
 
 
 @dataclass
@@ -175,7 +174,7 @@ class _Creation:
             missing = error
         engine, node = self.agent.cluster.engine(reservation.node.name), reservation.node.name
         try:
-            await pull(engine, self.request.container.image, platform=self.platform, auth=self.auth)
+            await pull_image(engine, self.request.container.image, platform=self.platform, auth=self.auth)
         except SkepError as error:
             raise EngineError(404, f"{missing.message}; node {node} cannot pull it: {error}") from None
         return await self._send(reservation)
@@ -209,5 +208,5 @@ class _Creation:
             failure = error
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             failure = EngineProtocolError(f"node {node.name}: unreadable answer to create: {error}")
-        found = await find_created(engine, node.name, self.request.container.labels[_SWARM_ID], before, failure)
+        found = await find_created(engine, node.name, self.request.container.swarm_id, before, failure)
         return _Answer(found)

@@ -11,19 +11,18 @@ import msgspec
 from skep.cluster import ClusterState
 from skep.engine import Engine
 from skep.errors import EngineError, EngineTimeoutError, EngineUnreachableError, SkepError, TemporaryError
+from skep.models import SWARM_ID
 from skep.scheduler import Reservation
 
 __all__ = ["find_created", "leave_in_doubt"]
 
-_SWARM_ID = "com.docker.swarm.id"
-_SECONDS = 10.0  # for finding out, with all questions
-_ANSWERED_SECONDS = (
-    1.0  # after the connection broke: an engine that answers and does not have it by then will not have it
-)
-_QUESTION_SECONDS = 5.0  # for one question
-_PAUSE = 0.1
+# All in seconds.
+_LIMIT = 10.0  # for finding out, with all questions
+_LIMIT_ANSWERED = 1.0  # after the connection broke: an engine that answers and lacks it by then will not have it
+_QUESTION_LIMIT = 5.0  # for one question
+_PAUSE = 0.1  # between questions
 _LOOK_EVERY = 0.5
-_HEALTHY_SECONDS = 30.0  # a node that was healthy for so long and shows no container has none
+_LONG_HEALTHY = 30.0  # a node that was healthy for so long and shows no container has none
 
 
 class _Row(msgspec.Struct, rename="pascal"):
@@ -37,19 +36,19 @@ async def find_created(engine: Engine, node: str, swarm_id: str, before: Collect
     what is known: not there, or not to be told.
     """
     began = time.monotonic()
-    limit = _ANSWERED_SECONDS if isinstance(failure, EngineUnreachableError) else _SECONDS
+    limit = _LIMIT_ANSWERED if isinstance(failure, EngineUnreachableError) else _LIMIT
     answered = False
     while True:
         try:
-            query = {"all": True, "filters": {"label": [f"{_SWARM_ID}={swarm_id}"]}}
-            rows = await engine.get("/containers/json", list[_Row], query=query, timeout=_QUESTION_SECONDS)
+            query = {"all": True, "filters": {"label": [f"{SWARM_ID}={swarm_id}"]}}
+            rows = await engine.get("/containers/json", list[_Row], query=query, timeout=_QUESTION_LIMIT)
             answered = True
             for row in rows:
                 if row.id not in before:
                     return row.id
         except (TemporaryError, EngineError):
             pass
-        if time.monotonic() - began > (limit if answered else _SECONDS):
+        if time.monotonic() - began > (limit if answered else _LIMIT):
             raise _lost(node, failure, answered)
         await asyncio.sleep(_PAUSE)
 
@@ -73,20 +72,20 @@ def leave_in_doubt(state: ClusterState, reservation: Reservation) -> None:
     """
     loop = asyncio.get_running_loop()
     name = reservation.node.name
-    swarm_id = reservation.placement.request.container.labels.get(_SWARM_ID)
+    swarm_id = reservation.placement.request.container.swarm_id
     healthy_since: float | None = None
 
     def look() -> None:
         nonlocal healthy_since
         node, now = state.get_node(name), loop.time()
-        if node is None or any(c.id and c.labels.get(_SWARM_ID) == swarm_id for c in node.containers.values()):
+        if node is None or any(c.id and c.swarm_id == swarm_id for c in node.containers.values()):
             reservation.release()
             return
         if not node.node.is_healthy:
             healthy_since = None
         elif healthy_since is None:
             healthy_since = now
-        elif now - healthy_since > _HEALTHY_SECONDS:
+        elif now - healthy_since > _LONG_HEALTHY:
             reservation.release()
             return
         loop.call_later(_LOOK_EVERY, look)

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from skep.engine import Engine
+from skep.engine.failures import MAX_ERROR_BODY, engine_error
 from skep.errors import EngineError, EngineTimeoutError
 from skep.models import Image, split_reference
 
-__all__ = ["holds_image", "is_missing_image", "pull"]
+__all__ = ["holds_image", "is_missing_image", "pull_image"]
 
 _IDLE = 300.0  # seconds; registries are slow, but engines tell of their progress all the time
 _LONGEST_LINE = 2**16  # bytes
@@ -45,7 +46,7 @@ def _normal(reference: str) -> str:
     return reference if tag else f"{reference}:latest"
 
 
-async def pull(engine: Engine, reference: str, *, platform: str = "", auth: str = "") -> None:
+async def pull_image(engine: Engine, reference: str, *, platform: str = "", auth: str = "") -> None:
     """Let the engine pull, and return when it has. Raises EngineError with its words, EngineTimeoutError after 5 minutes of silence."""
     if not reference or _ID.fullmatch(reference):
         raise EngineError(404, "an image's id cannot be pulled")
@@ -56,8 +57,7 @@ async def pull(engine: Engine, reference: str, *, platform: str = "", auth: str 
     headers = {"X-Registry-Auth": auth} if auth else None
     async with engine.stream("POST", "/images/create", query=query, headers=headers, timeout=_IDLE) as response:
         if response.status >= 300:
-            text = await response.content.read(_LONGEST_LINE)
-            raise EngineError(response.status, _message(text))
+            raise engine_error(response.status, await response.content.read(MAX_ERROR_BODY))
         async for line in _lines(response.content.iter_any()):
             if b'"error"' in line and (failed := _error(line)):
                 raise EngineError(404, failed)
@@ -85,14 +85,3 @@ def _error(line: bytes) -> str:
         return msgspec.json.decode(line, type=_Line).error
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
-
-
-class _Refusal(msgspec.Struct):
-    message: str = ""
-
-
-def _message(text: bytes) -> str:
-    try:
-        return msgspec.json.decode(text, type=_Refusal).message
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return text.decode(errors="replace").strip()[:1000]

@@ -7,10 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from skep.models import Container
 
-__all__ = ["SWARM_ID", "ContainerIndex"]
-
-SWARM_ID = "com.docker.swarm.id"
-"""The label with an id that stays a container's own when it is made again on another node."""
+__all__ = ["ContainerIndex"]
 
 
 class ContainerIndex:
@@ -57,9 +54,8 @@ class ContainerIndex:
 def _ids(container: Container) -> Iterator[str]:
     if container.id:
         yield container.id
-        swarm_id = container.labels.get(SWARM_ID)
-        if swarm_id and swarm_id != container.id:
-            yield swarm_id
+        if container.swarm_id not in ("", container.id):
+            yield container.swarm_id
 
 
 def _drop(index: dict[str, list[Container]], key: str, container: Container) -> bool:

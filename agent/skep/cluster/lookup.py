@@ -41,7 +41,7 @@ def find_container(state: ClusterState, reference: str) -> Container:
     Raises NotFoundError (docker's own text), ConflictError.
     """
     known = [c for c in state.with_id(reference) if c.id] if reference else []
-    exact = [c for c in known if len(reference) == _SHORT or reference in (c.id, c.labels.get("com.docker.swarm.id"))]
+    exact = [c for c in known if len(reference) == _SHORT or reference in (c.id, c.swarm_id)]
     for found in (exact, _named_containers(state, reference), known):
         unique = list({id(c): c for c in found}.values())
         if len(unique) > 1:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from skep.cluster import lookup
-from skep.cluster.containers import SWARM_ID, ContainerIndex
+from skep.cluster.containers import ContainerIndex
 from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet
 from skep.cluster.standing import Standing
@@ -117,7 +117,7 @@ class ClusterState:
         self.version += 1
         before = len(state.containers)
         key = key or container.id
-        if self._take_out(state, key) is None and container.id and SWARM_ID in container.labels:
+        if self._take_out(state, key) is None and container.id and container.swarm_id:
             # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
             self._take_out(state, reservation_key(container))
         state.containers[key] = container
@@ -293,8 +293,7 @@ class ClusterState:
 
 def reservation_key(container: Container) -> str:
     """The key under which a placement under way is kept; "" where its container has no id from Swarm."""
-    swarm_id = container.labels.get(SWARM_ID)
-    return f"placement:{swarm_id}" if swarm_id else ""
+    return f"placement:{container.swarm_id}" if container.swarm_id else ""
 
 
 def _nano_cpus(container: Container, node: Node) -> int:

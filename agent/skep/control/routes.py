@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_routes"]
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MOST_BODY = 4 * 2**20  # bytes
 
 

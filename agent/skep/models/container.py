@@ -15,7 +15,10 @@ from skep.models import _wire
 from skep.models.node import Node
 from skep.models.times import parse_time
 
-__all__ = ["Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
+__all__ = ["SWARM_ID", "Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
+
+SWARM_ID = "com.docker.swarm.id"
+"""The label with an id that stays a container's own when it is made again on another node. Source: classic Swarm."""
 
 _LEAST_WEIGHT = 256
 _MOST_PORTS = 65536  # a range is written in few bytes; without a bound one request could name billions
@@ -135,6 +138,11 @@ class Container:
     def short_id(self) -> str:
         """The first 12 characters of the id, as docker shows it."""
         return self.id[:12]
+
+    @property
+    def swarm_id(self) -> str:
+        """The id that stays its own when it is made again on another node (label `com.docker.swarm.id`); "" where it has none."""
+        return self.labels.get(SWARM_ID, "")
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The body that the chosen engine gets: what names nodes or counts in the cluster's own units, in the engine's words."""
+"""The body that the chosen engine gets: what only the cluster understands (names with a node's, CPU shares) is put in the engine's terms."""
 
 from __future__ import annotations
 
@@ -82,6 +82,6 @@ def _on_engine(reference: str, node: NodeState) -> str:
         return rest
     if any(each.id.startswith(bare) or each.name == bare for each in node.containers.values()):
         return reference
-    swarm = (each for each in node.containers.values() if each.labels.get("com.docker.swarm.id", "").startswith(bare))
+    swarm = (each for each in node.containers.values() if each.swarm_id.startswith(bare))
     found = next(swarm, None)
     return reference if found is None or not bare else found.id

@@ -296,7 +296,7 @@ async def test_a_name_in_doubt_stays_taken_until_the_node_tells(start: Any, monk
 async def test_a_client_that_goes_away_leaves_the_name_taken_until_it_is_known(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skep.agent.doubt._HEALTHY_SECONDS", 0.2)
+    monkeypatch.setattr("skep.agent.doubt._LONG_HEALTHY", 0.2)
     monkeypatch.setattr("skep.agent.doubt._LOOK_EVERY", 0.05)
     cluster = await start(1)
     with cluster.engines[0].faults.hang(is_create) as fault:
