@@ -273,8 +273,8 @@ def _pending_id(cluster: Any) -> str:
 
 
 async def test_a_name_in_doubt_stays_taken_until_the_node_tells(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skep.agent.doubt._SECONDS", 0.3)
-    monkeypatch.setattr("skep.agent.doubt._QUESTION_SECONDS", 0.2)
+    monkeypatch.setattr("skep.agent.doubt._LIMIT", 0.3)
+    monkeypatch.setattr("skep.agent.doubt._QUESTION_LIMIT", 0.2)
     monkeypatch.setattr("skep.agent.doubt._LOOK_EVERY", 0.05)
     cluster = await start(2, call_timeout=0.5)
     engine = cluster.engines[0]
