@@ -24,7 +24,7 @@ _SUBJECTS = (
 _PLUGIN: web.AppKey[DockerApiPlugin] = web.AppKey("plugin")
 _TUNNELLED = ("docker", "api.moby.localhost")
 """What docker's clients call a unix socket; they say it through tunnels from such a socket to here too."""
-_LARGEST_BODY = 2**24
+_LARGEST_BODY = 2**22
 """Bytes of a body that is held in memory; those that are passed through have no limit."""
 
 
@@ -56,6 +56,6 @@ def application(plugin: DockerApiPlugin) -> web.Application:
     for subject in _SUBJECTS:
         module = importlib.import_module(f"skep_docker_api.api.{subject}")
         for method, path, handler in module.ROUTES:
-            for prefix in ("", r"/v{version:\d+\.\d+}"):
+            for prefix in ("", r"/v{version:[0-9]{1,4}\.[0-9]{1,4}}"):
                 app.router.add_route(method, prefix + path, handler)
     return app

@@ -77,10 +77,10 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         failure: Exception = error
     except SkepError as error:
         if error_status(error) >= 500:
-            _log.warning("%s %s: %s", request.method, request.path, error)
+            _log.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
         failure = error
     except Exception as error:
-        _log.exception("%s %s failed", request.method, request.path)
+        _log.exception("%s %s failed", request.method, request.rel_url.raw_path)
         failure = error
     if _has_begun(request):
         if request.transport is not None:

@@ -39,7 +39,9 @@ def refuse_browsers(hosts: Collection[str], setting: str) -> Middleware:
         reason = _objection(request, allowed, setting)
         if not reason:
             return await handler(request)
-        _log.warning("refused %s %s from %s: %s", request.method, request.path, request.remote or "a socket", reason)
+        _log.warning(
+            "refused %s %s from %s: %s", request.method, request.rel_url.raw_path, request.remote or "a socket", reason
+        )
         return error_response(web.HTTPForbidden(text=reason))
 
     return middleware

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from skep.engine.address import Address
 from skep.engine.tls_transport import TLSTransport
@@ -19,6 +21,26 @@ __all__ = ["HttpServer"]
 
 _LONGEST_LINE = 2**16
 """Bytes of a request's line, and of each of its headers."""
+
+_log = logging.getLogger(__name__)
+
+
+def _tell_shortly(record: logging.LogRecord) -> bool:
+    """What is not HTTP is a line at the level info: anyone who can connect could fill the log with aiohttp's tracebacks.
+
+    Nor is anything said of clients that have gone, and of answers that were cut off: why was logged where it was known.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError):
+        return False
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg = f"{record.getMessage()}: {' '.join(error.message.split())[:200]}"
+        record.args = record.exc_info = None
+    return record.levelno >= _log.getEffectiveLevel()
+
+
+_log.addFilter(_tell_shortly)
 
 
 class HttpServer:
@@ -55,6 +77,7 @@ class HttpServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_log,
             handler_cancellation=handler_cancellation,
             keepalive_timeout=idle_timeout,
             # Bodies are handed on as they came; queries and credentials of builds are long.

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -179,3 +180,30 @@ async def test_stopping_lets_requests_end_and_cuts_off_those_that_do_not(serve: 
         await stopping
     short.close()
     long.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET /\0 HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\n", REQUEST[:-2] + b"Host: y\r\n\r\n", b"POST / HTTP/7.1\r\n\r\n"],
+)
+async def test_what_is_not_http_is_one_line_of_the_log(
+    sent: bytes, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    reader, writer = await connect(await serve(hello))
+    writer.write(sent)
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    assert all(record.levelno <= logging.INFO and not record.exc_info for record in caplog.records)
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+async def test_what_is_not_http_is_silent_where_infos_are(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    reader, writer = await connect(await serve(hello))
+    writer.write(b"GET /\0 HTTP/1.1\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    assert caplog.records == []

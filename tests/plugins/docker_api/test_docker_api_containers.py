@@ -223,7 +223,7 @@ async def test_bad_create_requests(api: Any) -> None:
     for body, status in ((b"{", 400), (b"[]", 400), (b'{"Image": 1}', 400), (b"", 400)):
         found, answer = await api.call("POST", "/containers/create", data=body)
         assert (found, list(answer)) == (status, ["message"]), body
-    found, answer = await api.call("POST", "/containers/create", data=io.BytesIO(b" " * (2**24 + 1)))
+    found, answer = await api.call("POST", "/containers/create", data=io.BytesIO(b" " * (2**22 + 1)))
     assert found == 413
 
 

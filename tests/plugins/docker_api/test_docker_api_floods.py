@@ -41,3 +41,9 @@ async def test_ranges_of_ports_are_not_counted_out(api: Any) -> None:
     _, found = await api.call("GET", "/containers/json", params={"filters": json.dumps({"expose": ranges})})
     assert [row["Id"] for row in found] == ["a" * 64]
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("version", ["1." + "1" * 5000, "\u0661.\u0664", "1"])
+async def test_what_is_no_version_is_not_found(api: Any, version: str) -> None:
+    """Python does not take thousands of digits for a number."""
+    assert await api.call("GET", f"/v{version}/images/json") == (404, {"message": "page not found"})
