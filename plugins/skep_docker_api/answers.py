@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from aiohttp import web
+from skep import EngineError, SkepError, error_status
 
-from skep import EngineError, EngineTimeoutError, RequestError, SkepError, TemporaryError
-
-__all__ = ["failure", "merged", "path_of", "successes", "unique"]
+__all__ = ["failure", "merged", "successes", "unique"]
 
 T = TypeVar("T")
-
-_VERSION = re.compile(r"/v\d+\.\d+(?=/)", re.ASCII)
-
-
-def path_of(request: web.BaseRequest) -> str:
-    """A request's path, percent-encoded as it came, without its version."""
-    raw = request.rel_url.raw_path
-    match = _VERSION.match(raw)
-    return raw[match.end() :] if match else raw
 
 
 def successes(answers: Mapping[str, T | SkepError]) -> dict[str, T]:
@@ -37,15 +25,7 @@ def failure(errors: Mapping[str, SkepError], *, several: bool = True) -> SkepErr
     if not several:
         return next(iter(errors.values()))
     text = "\n".join(f"{node}: {error}" for node, error in errors.items())
-    return EngineError(max(map(_status, errors.values())), text)
-
-
-def _status(error: SkepError) -> int:
-    if isinstance(error, EngineError | RequestError):
-        return error.status
-    if isinstance(error, EngineTimeoutError):
-        return 504
-    return 503 if isinstance(error, TemporaryError) else 500
+    return EngineError(max(map(error_status, errors.values())), text)
 
 
 def merged(values: Iterable[Any]) -> Any:

@@ -10,10 +10,10 @@ import re2
 
 from skep import ClusterState, Container, ContainerState, Health, Port, RequestError, split_reference
 from skep_docker_api.lookups import find_container
-from skep_docker_api.queries import Filters
+from skep_docker_api.queries import Filters, label_test
 from skep_docker_api.status import is_running
 
-__all__ = ["KNOWN", "Test", "label_test", "tests"]
+__all__ = ["KNOWN", "Test", "tests"]
 
 Test = Callable[[Container], bool]
 KNOWN = frozenset(
@@ -28,17 +28,6 @@ _STATES = tuple(state for state in ContainerState if state is not ContainerState
 def tests(state: ClusterState, filters: Filters) -> list[Test]:
     """What a container has to pass; of one filter's values one is enough, but for labels. Raises RequestError (400, 404)."""
     return [make(state, values) for name, make in _MAKERS.items() if (values := filters.get(name))]
-
-
-def label_test(values: Iterable[str]) -> Test:
-    """Whether a container has all of the labels, `key` or `key=value`."""
-    wanted = [value.partition("=") for value in values]
-
-    def test(container: Container) -> bool:
-        labels = container.labels
-        return all(key in labels and (not equals or labels[key] == value) for key, equals, value in wanted)
-
-    return test
 
 
 def _pattern(values: Iterable[str]) -> Callable[[str], bool]:
@@ -77,7 +66,8 @@ def _node(state: ClusterState, values: list[str]) -> Test:
 
 
 def _label(state: ClusterState, values: list[str]) -> Test:
-    return label_test(values)
+    fits = label_test(values)
+    return lambda container: fits(container.labels)
 
 
 def _status(state: ClusterState, values: list[str]) -> Test:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from skep import split_reference
+from skep_docker_api.queries import label_test
 
 __all__ = ["event_filter"]
 
@@ -64,12 +65,7 @@ def _image(event: Event, values: list[str]) -> bool:
 
 
 def _label(event: Event, values: list[str]) -> bool:
-    attributes = _attributes(event)
-    for value in values:
-        name, equals, wanted = value.partition("=")
-        if name not in attributes or (equals and attributes[name] != wanted):
-            return False
-    return True
+    return label_test(values)(_attributes(event))
 
 
 def _scope(event: Event, values: list[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from skep import ClusterState, Image, NodeState, RequestError
 from skep_docker_api.image_names import find_images, reference_test
+from skep_docker_api.queries import label_test
 
 __all__ = ["FILTERS", "list_images"]
 
@@ -67,8 +68,8 @@ def _tests(state: ClusterState, filters: Mapping[str, list[str]]) -> list[Test]:
         "before": lambda values: _created(state, "before", values),
         "since": lambda values: _created(state, "since", values),
         "dangling": _dangling,
-        "label": lambda values: lambda node, image: _labelled(image, values),
-        "label!": lambda values: lambda node, image: not _labelled(image, values),
+        "label": lambda values: _labelled(values, wanted=True),
+        "label!": lambda values: _labelled(values, wanted=False),
         "node": lambda values: lambda node, image: node.name in values or node.node.id in values,
         "reference": _reference,
         "until": _until,
@@ -85,13 +86,9 @@ def _reference(values: list[str]) -> Test:
     return lambda node, image: fits(_names(image))
 
 
-def _labelled(image: Image, wanted: Iterable[str]) -> bool:
-    labels = image.labels or {}
-    for entry in wanted:
-        name, equals, value = entry.partition("=")
-        if name not in labels or (equals and labels[name] != value):
-            return False
-    return True
+def _labelled(values: list[str], *, wanted: bool) -> Test:
+    fits = label_test(values)
+    return lambda node, image: fits(image.labels or {}) is wanted
 
 
 def _dangling(values: list[str]) -> Test:

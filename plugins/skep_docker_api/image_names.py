@@ -26,10 +26,14 @@ class Held:
 
 def normal_name(reference: str) -> str:
     """A reference as engines list it: without Docker Hub's own names, `:latest` where there is no tag."""
-    name = reference
+    name = _without_hub(reference)
+    return name if split_reference(name)[1] else f"{name}:latest"
+
+
+def _without_hub(name: str) -> str:
     for prefix in ("docker.io/", "index.docker.io/", "library/"):
         name = name.removeprefix(prefix)
-    return name if split_reference(name)[1] else f"{name}:latest"
+    return name
 
 
 def find_images(state: ClusterState, reference: str) -> list[Held]:
@@ -73,17 +77,10 @@ def reference_test(patterns: Iterable[str]) -> Callable[[Iterable[str]], bool]:
     options.log_errors = False
     options.never_capture = True
     try:
-        shape = re2.compile("|".join(_shape(normal_pattern(each)) for each in patterns), options)
+        shape = re2.compile("|".join(_shape(_without_hub(each)) for each in patterns), options)
     except re2.error:
         raise RequestError("invalid filter 'reference': its patterns are too long") from None
     return lambda names: any(shape.fullmatch(each) for name in names for each in (name, split_reference(name)[0]))
-
-
-def normal_pattern(pattern: str) -> str:
-    """The pattern without Docker Hub's own names."""
-    for prefix in ("docker.io/", "index.docker.io/", "library/"):
-        pattern = pattern.removeprefix(prefix)
-    return pattern
 
 
 def _shape(pattern: str) -> str:

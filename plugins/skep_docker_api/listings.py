@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from skep import ClusterState, Network, NodeState, RequestError, Volume
+from skep_docker_api.queries import label_test
 
 __all__ = ["NETWORK_FILTERS", "VOLUME_FILTERS", "is_predefined", "list_networks", "list_volumes", "shown_name"]
 
@@ -96,36 +97,22 @@ def _common_tests(filters: Filters, shows_nodes: bool) -> list[Callable[[NodeSta
     if drivers := filters.get("driver"):
         tests.append(lambda node, item: item.driver in drivers)
     if labels := filters.get("label"):
-        tests.append(lambda node, item: _labelled(item.labels or {}, labels))
+        fits = label_test(labels)
+        tests.append(lambda node, item: fits(item.labels or {}))
     if nodes := filters.get("node"):
         tests.append(lambda node, item: node.name in nodes or node.node.id in nodes)
     return tests
 
 
-def _name_fits(value: str, names: Iterable[str]) -> bool:
+def _name_fits(value: str, names: Collection[str]) -> bool:
     """As a part of the name; `^` and `$` tie it to the beginning and the end."""
     start, end, text = value.startswith("^"), value.endswith("$"), value.removeprefix("^").removesuffix("$")
     text = re.sub(r"\\(.)", r"\1", text)
-    for name in names:
-        if (
-            (name == text)
-            if start and end
-            else name.startswith(text)
-            if start
-            else name.endswith(text)
-            if end
-            else text in name
-        ):
-            return True
-    return False
-
-
-def _labelled(labels: Mapping[str, str], wanted: Iterable[str]) -> bool:
-    for entry in wanted:
-        name, equals, value = entry.partition("=")
-        if name not in labels or (equals and labels[name] != value):
-            return False
-    return True
+    if start and end:
+        return text in names
+    if start:
+        return any(name.startswith(text) for name in names)
+    return any(name.endswith(text) if end else text in name for name in names)
 
 
 def _boolean(filters: Filters, name: str) -> bool | None:

@@ -1,8 +1,9 @@
-"""Queries and bodies as Docker's clients send them."""
+"""Paths, queries and bodies as Docker's clients send them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from skep import RequestError
 
-__all__ = ["Filters", "decode_body", "filters", "flag", "integer", "json_answer"]
+__all__ = ["Filters", "decode_body", "filters", "flag", "integer", "json_answer", "label_test", "path_of"]
 
 T = TypeVar("T")
 Filters = Mapping[str, list[str]]
@@ -18,6 +19,14 @@ Filters = Mapping[str, list[str]]
 
 _MOST_VALUES = 200  # of all filters of a request; each may be compared with every container of the cluster
 _FALSE = frozenset(("", "0", "no", "false", "none"))
+_VERSION = re.compile(r"/v\d+\.\d+(?=/)", re.ASCII)
+
+
+def path_of(request: web.BaseRequest) -> str:
+    """A request's path, percent-encoded as it came, without its version."""
+    raw = request.rel_url.raw_path
+    match = _VERSION.match(raw)
+    return raw[match.end() :] if match else raw
 
 
 def flag(request: web.BaseRequest, name: str, *, default: bool = False) -> bool:
@@ -55,6 +64,12 @@ def filters(request: web.BaseRequest, known: Collection[str] | None) -> dict[str
     if (number := sum(len(values or ()) for values in given.values())) > _MOST_VALUES:
         raise RequestError(f"invalid filters: {number} values, expected at most {_MOST_VALUES}")
     return {name: list(values) for name, values in given.items() if values}
+
+
+def label_test(values: Iterable[str]) -> Callable[[Mapping[str, str]], bool]:
+    """Whether labels have all that the filter `label` asks for, each as `key` or `key=value`."""
+    wanted = [value.partition("=") for value in values]
+    return lambda labels: all(key in labels and (not equals or labels[key] == value) for key, equals, value in wanted)
 
 
 async def decode_body(request: web.BaseRequest, type: type[T]) -> T:  # noqa: A002 - msgspec's word

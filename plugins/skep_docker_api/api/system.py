@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 
 from skep import Engine, RequestError
-from skep_docker_api.answers import merged, path_of, successes
+from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import any_engine
 from skep_docker_api.forward import forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
-from skep_docker_api.queries import json_answer
+from skep_docker_api.queries import json_answer, path_of
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 from skep_docker_api.summary import describe_cluster, describe_versions, server_headers
 
