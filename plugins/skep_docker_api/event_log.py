@@ -33,7 +33,10 @@ from skep_docker_api.nodes import ask_all, healthy_nodes
 __all__ = ["EventLog", "MergedEvent", "Reader"]
 
 REMEMBERED = 1000
+REMEMBERED_BYTES = 16 * 2**20
 _MOST_WAITING = 10_000
+_MOST_BYTES = 64 * 2**20
+_MOST_PAST = 1000  # lines of an engine's past; engines remember 256
 _PATIENCE = 10.0  # seconds that a node has to tell of the past
 _ACTIONS: dict[type[NodeEvent], str] = {
     NodeJoined: "engine_connect",
@@ -47,26 +50,32 @@ _log = logging.getLogger("skep.plugins.docker_api")
 
 @dataclass(frozen=True, slots=True)
 class MergedEvent:
-    """One event: nanoseconds since the epoch by its node's clock, what tells it from others, and the event itself, decoded."""
+    """One event: nanoseconds since the epoch by its node's clock, what tells it from others, and the event itself, decoded.
+
+    `size` is how many bytes it had.
+    """
 
     at: int
     key: tuple[object, ...]
     value: dict[str, Any]
+    size: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """One listener. Iterating ends when the log closes, and raises TemporaryError once more than 10,000 events wait."""
+    """One listener. Iterating ends when the log closes, and raises TemporaryError once more than 10,000 events, or 64 MiB of them, wait."""
 
     waiting: deque[MergedEvent] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     overrun: bool = False
+    size: int = 0
 
     def put(self, event: MergedEvent) -> None:
         """Queue an event."""
-        if len(self.waiting) < _MOST_WAITING:
+        if len(self.waiting) < _MOST_WAITING and self.size + event.size <= _MOST_BYTES:
             self.waiting.append(event)
+            self.size += event.size
         else:
             self.overrun = True
         self.wake.set()
@@ -81,9 +90,10 @@ class Reader:
             await self.wake.wait()
             self.wake.clear()
             if self.overrun:
-                raise TemporaryError(f"a reader of events was cut off: {_MOST_WAITING} events waited for it")
+                raise TemporaryError(f"a reader of events was cut off: {len(self.waiting)} events waited for it")
             batch = list(self.waiting)
             self.waiting.clear()
+            self.size = 0
             if batch:
                 yield batch
 
@@ -93,7 +103,8 @@ class EventLog:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._recent: deque[MergedEvent] = deque(maxlen=REMEMBERED)
+        self._recent: deque[MergedEvent] = deque()
+        self._recent_bytes = 0
         self._readers: set[Reader] = set()
         self._complete_from = time.time_ns()
 
@@ -141,9 +152,12 @@ class EventLog:
                     self._add(_of_manager(event, action))
 
     def _add(self, event: MergedEvent) -> None:
-        if len(self._recent) == REMEMBERED:
-            self._complete_from = max(self._complete_from, self._recent[0].at + 1)
         self._recent.append(event)
+        self._recent_bytes += event.size
+        while len(self._recent) > REMEMBERED or self._recent_bytes > REMEMBERED_BYTES:
+            oldest = self._recent.popleft()
+            self._recent_bytes -= oldest.size
+            self._complete_from = max(self._complete_from, oldest.at + 1)
         for reader in self._readers:
             reader.put(event)
 
@@ -159,7 +173,7 @@ class EventLog:
             async def ask(name: str, engine: Any) -> list[MergedEvent]:
                 answer = await engine.call("GET", "/events", query=query, timeout=_PATIENCE)
                 state = agent.cluster.state.get_node(name)
-                return [m for line in answer.splitlines() if state and (m := _merged(state.node, line))]
+                return [m for line in answer.splitlines()[-_MOST_PAST:] if state and (m := _merged(state.node, line))]
 
             for name, answer in (await ask_all(agent, healthy_nodes(agent), ask, timeout=_PATIENCE)).items():
                 if isinstance(answer, SkepError):
@@ -184,7 +198,7 @@ def _merged(node: Node, raw: bytes) -> MergedEvent | None:
         _mark(event, actor, node)
     except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-    return MergedEvent(at, key, event)
+    return MergedEvent(at, key, event, len(raw))
 
 
 def _mark(event: dict[str, Any], actor: dict[str, Any], node: Node) -> None:

@@ -11,6 +11,8 @@ __all__ = ["EngineEvents"]
 
 MOST_WAITING = 10_000
 """Events that may wait for one listener."""
+MOST_BYTES = 64 * 2**20
+"""Bytes of them, as they came."""
 
 
 class EngineEvents:
@@ -23,15 +25,18 @@ class EngineEvents:
         self.note = ""
         self._most = most
         self._waiting: deque[tuple[str, EngineEvent]] = deque()
+        self._bytes = 0
         self._wake = asyncio.Event()
 
     def put(self, node: str, event: EngineEvent) -> None:
         """Hand an event over; never waits."""
         if self.note:
             return
-        if len(self._waiting) >= self._most:
-            self.note = f"cut off: {self._most} events wait, and nobody reads them; read faster, or connect again"
+        if len(self._waiting) >= self._most or self._bytes + len(event.raw) > MOST_BYTES:
+            many = len(self._waiting)
+            self.note = f"cut off: {many} events wait, and nobody reads them; read faster, or connect again"
         else:
+            self._bytes += len(event.raw)
             self._waiting.append((node, event))
         self._wake.set()
 
@@ -44,7 +49,9 @@ class EngineEvents:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
-        return self._waiting.popleft()
+        node, event = self._waiting.popleft()
+        self._bytes -= len(event.raw)
+        return node, event
 
     async def get(self) -> tuple[str, EngineEvent]:
         """The next one. Raises asyncio.QueueFull, with the note, when cut off."""

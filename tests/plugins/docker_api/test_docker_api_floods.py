@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from skep import Container, ContainerState, Port
+from skep_docker_api.event_log import MergedEvent
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,15 @@ async def test_ranges_of_ports_are_not_counted_out(api: Any) -> None:
 async def test_what_is_no_version_is_not_found(api: Any, version: str) -> None:
     """Python does not take thousands of digits for a number."""
     assert await api.call("GET", f"/v{version}/images/json") == (404, {"message": "page not found"})
+
+
+async def test_large_events_are_remembered_and_kept_waiting_within_bounds(api: Any) -> None:
+    """An engine's event may have a megabyte; a thousand of them, twice, were 2 GB."""
+    log = api.plugin.event_log
+    with log.reading() as reader:
+        for number in range(100):
+            log._add(MergedEvent(number, (number,), {}, 2**20))
+        assert reader.overrun
+        assert len(reader.waiting) <= 64
+    found = [event for event in await log.past(50, 99) if event.size]
+    assert [event.at for event in found] == list(range(84, 100))
