@@ -17,7 +17,7 @@ _NOT_FROM_HOST = ("overlay", "macvlan", "ipvlan")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Whence nginx sees containers.
+    """From where nginx reaches containers.
 
     `node`: the node that it runs on; None is this host, whatever that is called in the cluster. `networks`: ids of the networks that
     its own container is on; None is the host's own network. `gateway`: the address of its host as seen from its container.

@@ -66,11 +66,11 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     worker_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 1024
     """Connections of one worker process, those to clients and those to containers."""
     shutdown_timeout: Annotated[int, Meta(ge=1, le=604800)] = 3600
-    """How long connections of before a change (a websocket, a download) may go on."""
+    """How long connections that were open before a change (a websocket, a download) may go on."""
     quiet: Seconds = 0.1
-    """A change goes to nginx when no other one came for this long."""
+    """A change goes to nginx once no other has come for this long."""
     longest: Seconds = 0.5
-    """And when this long has passed since the first one, whatever comes."""
+    """A change waits no longer than this, even if others keep coming."""
     verify_timeout: Annotated[float, Meta(ge=1, le=600)] = 10.0
     """How long nginx has to answer with a new configuration."""
     retry: Annotated[float, Meta(ge=0.1, le=86400)] = 60.0

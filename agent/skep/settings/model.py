@@ -75,15 +75,15 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     tls: TlsSettings | None = None
     """For engines over tcp; without it, they are spoken to in plain text."""
     connect_timeout: Seconds = 2.0
-    """Until a connection to an engine stands."""
+    """How long it may take to connect to an engine."""
     call_timeout: Seconds = 30.0
-    """Until an engine has answered a call."""
+    """How long an engine may take to answer a call."""
     ping_interval: Seconds = 1.0
     """How often each engine is asked whether it lives."""
     ping_timeout: Seconds = 3.0
-    """How long it may take to say so; a node is unhealthy after that."""
+    """How long an engine may take to answer that; after that its node is unhealthy."""
     resync_interval: Seconds = 30.0
-    """How often an engine's containers are listed although nothing was heard, to find lost events."""
+    """How often an engine's containers are listed even if it reports no change, in case events were lost."""
     overcommit: Annotated[float, Meta(gt=-1)] = 0.05
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
 
@@ -105,7 +105,7 @@ class LogSettings(_Table, frozen=True, kw_only=True):
     """What `skep run` writes to stderr; an embedding program configures logging itself."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least level that is written."""
+    """The lowest level that is written."""
     format: Literal["text", "json"] = "text"
     """Lines to read, or one JSON object a line."""
 
@@ -118,12 +118,13 @@ class PluginTable(_Table, frozen=True, kw_only=True):
     path: str = ""
     """A file with the plugin, for one that is not installed; relative to the settings file."""
     startup_error: Literal["error", "retry", "ignore"] = "error"
-    """When it cannot start: the agent does not start either; it is tried again, and requests that it must allow are refused until
-    then; the agent goes on without it. A plugin that cannot be imported, or whose settings are wrong, is not tried again."""
+    """What happens when it cannot start. "error": the agent does not start either. "retry": it is started again and again, and until it
+    runs, requests that it must allow are refused. "ignore": the agent runs without it. A plugin that cannot be imported, or whose settings
+    are wrong, is not started again."""
     timeout: Seconds = 10.0
     """How long one of its hooks may take, and its start and its stop."""
     log_level: Literal["", "debug", "info", "warning", "error"] = ""
-    """The least level of its own log that is written; "" is that of all."""
+    """The lowest level of its own log that is written; "" is `log.level`."""
     weight: float = 1.0
     """How much its scores count beside those of other strategies."""
     own: Mapping[str, Any] = {}

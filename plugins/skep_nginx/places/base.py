@@ -31,7 +31,7 @@ class Place(Protocol):
         """Keep nginx running, where that is ours to do; for as long as nobody cancels it."""
 
     async def locate(self) -> View:
-        """Find nginx, and whence it sees containers."""
+        """Find nginx, and say from where it reaches containers."""
         ...
 
     @property
