@@ -7,7 +7,12 @@ A value of a wrong type is an error that names the place (``$.Config.Image``).
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number of a Go program: a larger one would break every Docker client that lists it."""
 
 Labels = dict[str, str] | None
 
@@ -24,7 +29,7 @@ class State(Wire):
     paused: bool = False
     restarting: bool = False
     dead: bool = False
-    exit_code: int = 0
+    exit_code: Int = 0
     started_at: str = ""
     finished_at: str = ""
     health: Health | None = None
@@ -60,9 +65,9 @@ class HostConfig(Wire):
     """`HostConfig` of an inspected container or of a create request."""
 
     network_mode: str = ""
-    memory: int = 0
-    nano_cpus: int = 0
-    cpu_shares: int = 0
+    memory: Int = 0
+    nano_cpus: Int = 0
+    cpu_shares: Int = 0
     port_bindings: PortMap = None
     publish_all_ports: bool = False
     links: list[str] | None = None
@@ -78,7 +83,7 @@ class Endpoint(Wire):
     endpoint_id: str = field(name="EndpointID", default="")
     gateway: str = ""
     ip: str = field(name="IPAddress", default="")
-    prefix_len: int = field(name="IPPrefixLen", default=0)
+    prefix_len: Int = field(name="IPPrefixLen", default=0)
     ipv6: str = field(name="GlobalIPv6Address", default="")
     mac_address: str = ""
 
@@ -112,7 +117,7 @@ class ContainerInspect(Wire):
     path: str = ""
     args: list[str] | None = None
     image: str = ""
-    restart_count: int = 0
+    restart_count: Int = 0
     state: State = field(default_factory=State)
     config: Config = field(default_factory=Config)
     host_config: HostConfig = field(default_factory=HostConfig)
@@ -135,8 +140,8 @@ class Info(Wire):
     id: str = field(name="ID", default="")
     name: str = ""
     labels: list[str] | None = None
-    ncpu: int = field(name="NCPU", default=0)
-    mem_total: int = 0
+    ncpu: Int = field(name="NCPU", default=0)
+    mem_total: Int = 0
     driver: str = ""
     kernel_version: str = ""
     operating_system: str = ""
@@ -153,8 +158,8 @@ class ImageSummary(Wire):
     parent_id: str = ""
     repo_tags: list[str] | None = None
     repo_digests: list[str] | None = None
-    created: int = 0
-    size: int = 0
+    created: Int = 0
+    size: Int = 0
     labels: Labels = None
 
 
@@ -183,5 +188,5 @@ class CreateBody(Config):
 
     host_config: HostConfig | None = None
     # API 1.5 and older had these at the top; 1.17 still took them there
-    memory: int = 0
-    cpu_shares: int = 0
+    memory: Int = 0
+    cpu_shares: Int = 0

@@ -16,6 +16,7 @@ from skep.scheduler.body import read_body
 
 __all__ = ["PlacementRequest"]
 
+_MOST_DEPENDENCIES = 1000  # each is looked up in the whole cluster, and named where it is missing
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 
 
@@ -45,6 +46,7 @@ class PlacementRequest:
         name = _checked_name(name)
         decoded = read_body(body)
         container = Container.from_create(msgspec.json.encode(decoded), name)
+        _check_dependencies(container, decoded)
         env, entries = _taken_out(container.env, kinds)
         labels = dict(container.labels)
         for kind, label in kinds.items():
@@ -99,6 +101,14 @@ def _parsed(texts: list[str]) -> tuple[Expression, ...]:
     if len(texts) > MOST_EXPRESSIONS:
         raise RequestError(f"{len(texts)} constraints or affinities: expected at most {MOST_EXPRESSIONS}")
     return tuple(map(parse_expression, texts))
+
+
+def _check_dependencies(container: Container, body: Mapping[str, Any]) -> None:
+    networking = body.get("NetworkingConfig")
+    networks = networking.get("EndpointsConfig") if isinstance(networking, dict) else None
+    number = len(container.links) + len(container.volumes_from) + len(networks if isinstance(networks, dict) else ())
+    if number > _MOST_DEPENDENCIES:
+        raise RequestError(f"{number} links, volumes from and networks: expected at most {_MOST_DEPENDENCIES}")
 
 
 def _check_number(expressions: Mapping[str, tuple[Expression, ...]]) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from skep.errors import EngineProtocolError
-from skep.models import natural_key, parse_networks, parse_node, parse_volumes
+from skep.models import Container, natural_key, parse_images, parse_networks, parse_node, parse_volumes
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,13 @@ def test_rows_that_are_kept_are_readable_as_a_whole(value: bytes) -> None:
         parse_networks(b'[{"Id": "a", "Name": "a", "Foo": %s}]' % value, "n1")
     with pytest.raises(EngineProtocolError, match="node n1: unreadable"):
         parse_volumes(b'{"Volumes": [{"Name": "a", "Foo": %s}]}' % value, "n1")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_numbers_are_those_of_a_go_program(number: int) -> None:
+    """Docker's own client fails on a whole list for one that is not."""
+    inspected = {"Id": "a", "NetworkSettings": {"Networks": {"x": {"IPPrefixLen": number}}}}
+    with pytest.raises(EngineProtocolError, match="node n1: unreadable container"):
+        Container.from_inspect(json.dumps(inspected).encode(), "n1")
+    with pytest.raises(EngineProtocolError, match="node n1: unreadable list of images"):
+        parse_images(json.dumps([{"Id": "a", "Created": number}]).encode(), "n1")

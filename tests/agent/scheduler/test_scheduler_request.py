@@ -256,3 +256,16 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     except (RequestError, ExpressionError):
         return
     json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"HostConfig": {"Links": ["a:b"] * 1001}},
+        {"HostConfig": {"VolumesFrom": ["a"] * 1001}},
+        {"NetworkingConfig": {"EndpointsConfig": {f"n{number}": {} for number in range(1001)}}},
+    ],
+)
+def test_a_flood_of_dependencies_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(RequestError, match=r"^1001 links, volumes from and networks: expected at most 1000$"):
+        PlacementRequest.from_create(json.dumps({"Image": "x", **body}).encode(), kinds={})
