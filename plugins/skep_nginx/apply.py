@@ -61,11 +61,11 @@ class Applier:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
         kept = [backend for backend in backends if backend not in self.refused]
-        rendered = await self._render(kept)
-        if self._is_live(rendered) or await self._found_live(rendered):
-            self.backends = tuple(kept)
-            return
         try:
+            rendered = await self._render(kept)
+            if self._is_live(rendered) or await self._found_live(rendered):
+                self.backends = tuple(kept)
+                return
             await self._test(rendered)
         except Refused as refusal:
             kept = await self._without_offenders(kept, refusal)
@@ -75,9 +75,12 @@ class Applier:
         self.backends = tuple(kept)
 
     async def _render(self, backends: Sequence[Backend]) -> Rendered:
-        """In a thread: a thousand sites take a tenth of a second."""
+        """In a thread: a thousand sites take a tenth of a second. What cannot be written is refused as if by nginx."""
         self.counts.renders += 1
-        return await asyncio.to_thread(lambda: render(build(backends), self._style))
+        try:
+            return await asyncio.to_thread(lambda: render(build(backends), self._style))
+        except ValueError as error:
+            raise Refused(str(error)) from None
 
     def _is_live(self, rendered: Rendered) -> bool:
         return self.live == rendered and self._identity == self._place.identity

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -153,3 +154,13 @@ async def test_another_nginx_is_told_everything_again() -> None:
     nginx.identity, nginx.taken, nginx.file = "2", None, None
     await work.apply(backends("a"))
     assert nginx.taken == work.live
+
+
+async def test_what_cannot_be_written_is_an_offender_too() -> None:
+    """Parsing lets none of it get that far; if a hole there does, it must not cost everybody else nginx."""
+    good, bad = backends("a.example", "b.example")
+    bad = replace(bad, server=Server("2001:db8::1%\n$x", 80))
+    subject = applier(Nginx())
+    await subject.apply([good, bad])
+    assert subject.backends == (good,)
+    assert "cannot be written" in subject.refused[bad]
