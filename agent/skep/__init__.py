@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ContainerRenamed,
         ContainerStarted,
         ContainerUnpaused,
+        ContainerUpdated,
         LifecycleEvent,
         Lost,
         NodeEvent,
@@ -131,6 +132,7 @@ __all__ = [
     "ContainerState",
     "ContainerStopping",
     "ContainerUnpaused",
+    "ContainerUpdated",
     "Created",
     "DiscoveryBackend",
     "Endpoint",
@@ -219,7 +221,7 @@ _HOMES = {
     "errors": "ConflictError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError ExpressionError NotFoundError "
     "PluginError RequestError SettingsError SkepError TemporaryError",
     "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
-    "ContainerStarted ContainerUnpaused LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
+    "ContainerStarted ContainerUnpaused ContainerUpdated LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
     "expressions": "Expression parse_expression",
     "files": "replace_file",
     "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",

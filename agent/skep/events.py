@@ -21,6 +21,7 @@ __all__ = [
     "ContainerRenamed",
     "ContainerStarted",
     "ContainerUnpaused",
+    "ContainerUpdated",
     "LifecycleEvent",
     "Lost",
     "NodeEvent",
@@ -145,6 +146,16 @@ class ContainerRenamed(ContainerEvent):
     """It has another name; `previous.name` was the old one."""
 
     hook: ClassVar[str] = "container_renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUpdated(ContainerEvent):
+    """Something else of it is otherwise than in `previous`: networks, limits, ports.
+
+    Told only where no other event is: what changes together with a start, an end or a new name is in that event's container.
+    """
+
+    hook: ClassVar[str] = "container_updated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,9 @@ class Plugin:
     async def container_renamed(self, event: events.ContainerRenamed) -> None:
         """A container has another name."""
 
+    async def container_updated(self, event: events.ContainerUpdated) -> None:
+        """A container's networks, ports or limits changed, and nothing else happened to it."""
+
     async def container_died(self, event: events.ContainerDied) -> None:
         """A container's process ended."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from skep import events
-from skep.models import Container, ContainerState, Node
+from skep.models import Container, ContainerState, Endpoint, Health, Node
 
 __all__ = ["transitions"]
 
@@ -19,7 +19,7 @@ def transitions(
     """The events that lead from `old` to `new`, in the order in which they must have happened; None is no container.
 
     For one container the events of any sequence of known states, told one after the other, are: created; then, any number of times, started,
-    died, and between these health_changed, paused, unpaused, the last two in turn; renamed anywhere; destroyed. A process that began and ended
+    died, and between these health_changed, paused, unpaused, the last two in turn; renamed and updated anywhere; destroyed. A process that began and ended
     between two looks is told as well, known by the time of its start. Each event carries the container as it was then, as far as can be
     told; the last one carries `new` itself. `initial`: the first look at the node, so that what ran before it is not told.
     """
@@ -28,6 +28,8 @@ def transitions(
         steps += _steps(old, new, initial=initial)
         if steps:
             steps[-1] = steps[-1][0], new
+        elif old is not None and old != new and _settings(old) != _settings(new):
+            steps.append((events.ContainerUpdated, new))
     elif old is not None:
         steps += [*_end(old, replace(old, state=ContainerState.EXITED)), (events.ContainerDestroyed, old)]
     last = old
@@ -57,6 +59,16 @@ def _steps(old: Container | None, new: Container, *, initial: bool) -> Iterator[
     elif is_new_run and not initial:
         yield events.ContainerStarted, replace(new, state=ContainerState.RUNNING)
         yield events.ContainerDied, new
+
+
+def _settings(container: Container) -> Container:
+    """The container without its node and what tells of its process; without one, addresses and ports come and go with the last one's end."""
+    running = ContainerState.RUNNING
+    same = replace(container, node="", state=running, started_at=0.0, finished_at=0.0, exit_code=0, restart_count=0)
+    if container.state.is_up:
+        return same
+    networks = tuple(Endpoint(each.network) for each in container.networks)
+    return replace(same, health=Health.NONE, ports=(), networks=networks)
 
 
 def _is_new_run(old: Container | None, new: Container) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from skep import (
     ContainerRenamed,
     ContainerStarted,
     ContainerUnpaused,
+    ContainerUpdated,
     Lost,
     NodeJoined,
     NodeLeft,
@@ -70,6 +72,9 @@ class Hears(Plugin):
     async def container_renamed(self, event: ContainerRenamed) -> None:
         self.heard.append(f"renamed {event.container.name}")
 
+    async def container_updated(self, event: ContainerUpdated) -> None:
+        self.heard.append(f"updated {len(event.container.networks)}")
+
     async def container_died(self, event: ContainerDied) -> None:
         self.heard.append(f"died {event.container.exit_code}")
 
@@ -103,6 +108,10 @@ async def test_a_plugin_hears_everything_in_order() -> None:
             await told("unpaused")
             engine.rename("web", "shop")
             await told("renamed shop")
+            call = agent.cluster.engine("n1").call
+            network = json.loads(await call("POST", "/networks/create", json={"Name": "back"}))["Id"]
+            await call("POST", f"/networks/{network}/connect", json={"Container": "shop"})
+            await told("updated 2")
             engine.kill("shop")
             await told("died 137")
             engine.remove("shop")

@@ -19,9 +19,9 @@ QUICK = ClusterSettings(ping_interval=0.2, ping_timeout=0.5, call_timeout=1.0, r
 
 _AFTER = {
     "": {"created"},
-    "down": {"started", "renamed", "destroyed"},
-    "up": {"died", "paused", "renamed", "health_changed"},
-    "paused": {"unpaused", "renamed", "health_changed"},
+    "down": {"started", "renamed", "updated", "destroyed"},
+    "up": {"died", "paused", "renamed", "updated", "health_changed"},
+    "paused": {"unpaused", "renamed", "updated", "health_changed"},
 }
 _TO = {
     "created": "down",

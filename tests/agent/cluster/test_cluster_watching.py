@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 from msgspec import structs
 
+from skep.engine import Engine
 from skep.errors import EngineUnreachableError, NotFoundError
 from skep.models import NodeStatus
 from skep.settings import ClusterSettings
@@ -66,6 +68,20 @@ async def test_a_whole_life_is_told_in_order() -> None:
         await until_true(observed, engine.url, "n1")
         word = ["created", "started", "health_changed", "paused", "unpaused", "renamed", "died", "destroyed"]
         assert observed.of(id_) == word
+        observed.check_words()
+
+
+async def test_a_container_that_joins_a_network_is_told() -> None:
+    async with EmbeddedEngine("n1") as engine, observing(engine.url) as observed:
+        id_ = engine.run("web")
+        client = Engine(engine.url)
+        network = json.loads(await client.call("POST", "/networks/create", json={"Name": "shop"}))["Id"]
+        await client.call("POST", f"/networks/{network}/connect", json={"Container": id_})
+        await eventually(lambda: observed.of(id_) == ["created", "started", "updated"])
+        assert [end.network for end in observed.known("n1")[id_].networks] == ["bridge", "shop"]
+        await client.call("POST", f"/networks/{network}/disconnect", json={"Container": id_})
+        await eventually(lambda: observed.of(id_) == ["created", "started", "updated", "updated"])
+        await client.aclose()
         observed.check_words()
 
 

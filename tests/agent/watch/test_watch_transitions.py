@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skep.events import ContainerEvent
-from skep.models import Container, ContainerState, Health, Node
+from skep.models import Container, ContainerState, Endpoint, Health, Node, Port
 from skep.watch import transitions
 from tests.agent.cluster.observing import check_word
 
@@ -80,6 +80,22 @@ def test_pairs_of_states(old: Container | None, new: Container | None, expected:
         assert told[-1].container is new
 
 
+def test_what_else_changes_of_a_container_is_told_where_nothing_else_is() -> None:
+    one, two = (Endpoint("bridge", ip="172.17.0.2"),), (Endpoint("bridge", ip="172.17.0.2"), Endpoint("shop"))
+    for state in ("running", "paused", "exited", "created"):
+        before, after = replace(seen(state), networks=one), replace(seen(state), networks=two, memory=2**20)
+        (event,) = transitions(before, after, NODE, 5.0)
+        assert (event.hook, event.container, event.previous) == ("container_updated", after, before)
+    (renamed,) = transitions(replace(seen("running"), networks=one), seen("running", name="db"), NODE, 5.0)
+    assert renamed.hook == "container_renamed"
+
+
+def test_the_end_of_a_process_is_no_update_of_what_is_left() -> None:
+    before = replace(seen("exited"), networks=(Endpoint("bridge", ip="172.17.0.2"),), ports=(Port(80, "tcp", 8080),))
+    after = replace(seen("removing"), networks=(Endpoint("bridge"),), exit_code=1, finished_at=9.0, restart_count=2)
+    assert list(transitions(before, after, NODE, 5.0)) == []
+
+
 @pytest.mark.parametrize(
     ("new", "expected"),
     [
@@ -114,10 +130,16 @@ def test_a_destroyed_container_is_as_it_was_last() -> None:
 
 
 any_container = st.builds(
-    lambda state, run, health, name: Container(
-        "id", name, "n", state=state, started_at=float(run), health=health, finished_at=1.0
+    lambda state, run, health, name, memory: Container(
+        "id", name, "n", state=state, started_at=float(run), health=health, finished_at=1.0, memory=memory
     ),
-    *(st.sampled_from(STATES), st.integers(0, 3), st.sampled_from(Health), st.sampled_from(["web", "db"])),
+    *(
+        st.sampled_from(STATES),
+        st.integers(0, 3),
+        st.sampled_from(Health),
+        st.sampled_from(["web", "db"]),
+        st.integers(0, 1),
+    ),
 )
 
 
