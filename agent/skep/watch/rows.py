@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from skep.models import Container, ContainerRow, ContainerState, Health
 
@@ -35,7 +36,7 @@ def agrees(row: ContainerRow, container: Container, now: float) -> bool:
     The text of the status is docker's, `Up 5 minutes (healthy)`, `Exited (0) 2 hours ago`. The time in it is rounded, and grows by itself:
     only one that is shorter than it can be shows that the process was started, or ended, anew.
     """
-    if row.state != container.state or (row.names and f"/{container.name}" not in row.names):
+    if row.state != container.state or (row.names and container.name not in _own_names(row.names)):
         return False
     text = _TEXT.fullmatch(row.status)
     if text is None:
@@ -50,6 +51,12 @@ def agrees(row: ContainerRow, container: Container, now: float) -> bool:
     since = container.started_at if container.state.is_up else container.finished_at
     longest = _longest(text["age"])
     return longest is None or not since or now - since <= longest + _SLACK
+
+
+def _own_names(names: Sequence[str]) -> set[str]:
+    """A container's own among the names in its row: `/web`, or `/node/web` where another manager lists; links come as `/other/alias`."""
+    shortest = min(name.count("/") for name in names)
+    return {name.rpartition("/")[2] for name in names if name.count("/") == shortest}
 
 
 def _longest(age: str) -> float | None:

@@ -71,7 +71,14 @@ def test_shows_a_change(status: str, container: Container) -> None:
     assert not agrees(ContainerRow("id", ["/web"], container.state, status), container, NOW)
 
 
+def test_another_managers_names_have_the_node_in_front() -> None:
+    row = ContainerRow("id", ["/n1/shop/db", "/n1/web"], "running", "Up 5 minutes")
+    assert agrees(row, known("running"), NOW)
+    renamed = ContainerRow("id", ["/n1/shop/web", "/n1/db"], "running", "Up 5 minutes")
+    assert not agrees(renamed, known("running"), NOW)
+
+
 def test_another_state_or_name_is_a_change() -> None:
     container = known("running")
     assert not agrees(ContainerRow("id", ["/web"], "exited", "Up 5 minutes"), container, NOW)
-    assert not agrees(ContainerRow("id", ["/db", "/web/alias"], "running", "Up 5 minutes"), container, NOW)
+    assert not agrees(ContainerRow("id", ["/db", "/other/web"], "running", "Up 5 minutes"), container, NOW)
