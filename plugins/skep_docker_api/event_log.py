@@ -203,6 +203,14 @@ def _merged(node: Node, raw: bytes) -> MergedEvent | None:
 
 def _mark(event: dict[str, Any], actor: dict[str, Any], node: Node) -> None:
     address = node.address.removeprefix("tcp://")
+    if event.get("Type") in (
+        "container",
+        "image",
+    ):  # engines from API 1.52 on do not say it twice, and older clients look here
+        event.setdefault("status", event.get("Action"))
+        event.setdefault("id", actor.get("ID"))
+    if event.get("Type") == "container":
+        event.setdefault("from", (actor.get("Attributes") or {}).get("image"))
     event["from"] = f"{event.get('from') or ''} node:{node.name}".lstrip()
     attributes = {"node.name": node.name, "node.id": node.id, "node.addr": address, "node.ip": node.ip}
     event["Actor"] = {**actor, "Attributes": {**(actor.get("Attributes") or {}), **attributes}}

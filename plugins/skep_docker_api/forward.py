@@ -45,15 +45,10 @@ _HEAD_ALONE = 0.02
 _NEITHER_BODY = frozenset(("content-length", "content-encoding"))
 
 
-def engine_version(request: web.BaseRequest, engine: Engine) -> str:
-    """The API version to speak with an engine for a request: the client's, as far as the engine knows it; "" where it named none."""
+async def engine_version(request: web.BaseRequest, engine: Engine) -> str:
+    """The API version to speak with an engine for a request: the client's, or the nearest that the engine knows; "" where it named none."""
     match = _VERSION.match(request.rel_url.raw_path)
-    if match is None:
-        return ""
-    wanted = int(match[1]), int(match[2])
-    major, _, minor = (engine.api_version or "").partition(".")
-    newest = (int(major), int(minor)) if minor else wanted
-    return "{}.{}".format(*min(wanted, newest))
+    return await engine.nearest_version(f"{match[1]}.{match[2]}") if match else ""
 
 
 def headers_upward(request: web.BaseRequest, *, own_body: bool = False) -> CIMultiDict[str]:
@@ -90,7 +85,7 @@ async def forward(
     if body is AS_SENT:
         body = request.content.iter_any() if request.body_exists else None
     assert body is None or isinstance(body, bytes | AsyncIterable)
-    version = await _version(request, engine)
+    version = await engine_version(request, engine)
     async with (
         while_present(request),
         engine.stream(
@@ -144,7 +139,7 @@ async def tunnel(
         query=request.rel_url.raw_query_string if query is None else query,
         headers=headers,
         body=sent if body is None else body,
-        version=await _version(request, engine),
+        version=await engine_version(request, engine),
     )
     async with far:
         reason = "UPGRADED" if far.status == 101 else "OK"
@@ -158,12 +153,6 @@ async def tunnel(
 def _is_bidirectional(headers: Mapping[str, str]) -> bool:
     """Whether both sides speak for as long as they like (websockets, HTTP/2), so that neither's end is the other's."""
     return headers.get("Upgrade", "tcp").lower() != "tcp"
-
-
-async def _version(request: web.BaseRequest, engine: Engine) -> str:
-    if engine.api_version is None and _VERSION.match(request.rel_url.raw_path):
-        await engine.negotiate()
-    return engine_version(request, engine)
 
 
 def _without(headers: Mapping[str, str], dropped: frozenset[str]) -> CIMultiDict[str]:

@@ -18,7 +18,7 @@ from skep.engine.failures import MAX_ERROR_BODY, NETWORK_ERRORS, engine_error, t
 from skep.engine.hijack import Hijacked, HijackRequest, hijack
 from skep.engine.query import Query, target
 from skep.engine.tls import TLS
-from skep.engine.versions import NEWEST, choose, parse_version, show
+from skep.engine.versions import NEWEST, OLDEST, Version, choose, parse_version, show
 from skep.engine.wire import Counters, Wire
 from skep.errors import EngineProtocolError, EngineUnreachableError
 
@@ -63,6 +63,7 @@ class Engine:
         self.read_timeout = read_timeout
         self.max_body = max_body
         self._version: str | None = None
+        self._oldest: Version | None = None
         self._negotiation: asyncio.Task[str] | None = None
         self._renewing = False
         self._docker: aiodocker.Docker | None = None
@@ -131,7 +132,7 @@ class Engine:
 
     def reset(self) -> None:
         """Forget what was learnt: version, address and TLS files may be others when the engine comes back."""
-        self._version = None
+        self._version = self._oldest = None
         self._renewing = True
 
     async def _agree(self) -> str:
@@ -150,6 +151,22 @@ class Engine:
             raise EngineProtocolError(f"engine {self.address}: {error}") from error
         self._version = show(chosen)
         return self._version
+
+    async def nearest_version(self, wanted: str) -> str:
+        """The version that is nearest to `wanted` among those that both sides speak: what to put before a client's own request.
+
+        Engines drop old versions: one may demand 1.44 of a client that speaks to others in 1.24. Each is asked for its oldest once,
+        when it matters. Raises as `call`, and ValueError for what is no version.
+        """
+        newest = parse_version(await self.negotiate())
+        asked = min(parse_version(wanted), newest)
+        if asked < newest and self._oldest is None:
+            told = (await self.get("/version", _Version, version="")).oldest
+            try:
+                self._oldest = parse_version(told) if told else OLDEST
+            except ValueError as error:
+                raise EngineProtocolError(f"engine {self.address}: {error}") from error
+        return show(asked if self._oldest is None else min(newest, max(asked, self._oldest)))
 
     # -- calls
 

@@ -84,7 +84,7 @@ async def inspect(request: web.Request) -> web.StreamResponse:
         return json_answer(inspections.from_state(container, node.node))
     engine = engine_of(request, container)
     path = f"/containers/{container.id}/json"
-    version = engine_version(request, engine)
+    version = await engine_version(request, engine)
     query = {"size": flag(request, "size") or None}
     try:
         body = await engine.call("GET", path, query=query, version=version, timeout=_INSPECT_SECONDS)

@@ -36,7 +36,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         f"/containers/{container.id}/exec",
         body=await request.read(),
         headers={"Content-Type": request.headers.get("Content-Type", "application/json")},
-        version=engine_version(request, engine),
+        version=await engine_version(request, engine),
     )
     try:
         id_ = msgspec.json.decode(answer, type=_Created).id

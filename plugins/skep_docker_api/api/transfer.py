@@ -92,7 +92,7 @@ async def _one(
         query=request.rel_url.raw_query_string,
         headers=headers_upward(request, own_body=True),
         data=branch,
-        version=engine_version(request, engine),
+        version=await engine_version(request, engine),
     ) as answer:
         await raise_for_status(answer)
         async for line in json_lines(answer):

@@ -115,6 +115,28 @@ async def test_closing_ends_a_negotiation_under_way(raw: RawEngine) -> None:
         await engine.ping()
 
 
+@pytest.mark.parametrize(("wanted", "spoken"), [("1.24", "1.44"), ("1.44", "1.44"), ("1.50", "1.50"), ("9.9", "1.52")])
+async def test_the_nearest_version_is_one_that_the_engine_still_speaks(
+    wanted: str, spoken: str, raw: RawEngine, engine: Engine
+) -> None:
+    raw.answers |= {
+        "/_ping": http(b"OK", Api_Version="1.52"),
+        "/version": http(b'{"ApiVersion":"1.52","MinAPIVersion":"1.44"}'),
+    }
+    assert await engine.nearest_version(wanted) == spoken
+    assert await engine.nearest_version(wanted) == spoken
+    assert raw.count("/version") == (0 if wanted == "9.9" else 1)
+
+
+async def test_an_engine_that_names_no_oldest_version_is_taken_to_speak_all(raw: RawEngine, engine: Engine) -> None:
+    raw.answers["/version"] = http(b'{"ApiVersion":"1.41"}')
+    assert await engine.nearest_version("1.30") == "1.30"
+    raw.answers["/version"] = http(b'{"ApiVersion":"1.41","MinAPIVersion":"soon"}')
+    engine.reset()
+    with pytest.raises(EngineProtocolError, match="'soon' is not an API version"):
+        await engine.nearest_version("1.30")
+
+
 def test_choose_takes_the_newest_in_both_ranges() -> None:
     assert choose((1, 60), (1, 44)) == (1, 52)
     assert choose((1, 41), (1, 12)) == (1, 41)
