@@ -16,7 +16,8 @@ from skep_nginx.model import Listen
 
 __all__ = ["ContainerSettings", "ExternalSettings", "NginxSettings"]
 
-Seconds = Annotated[float, Meta(ge=0, le=86400)]
+_SECONDS = {"unit": "seconds"}  # so that "10s" and "1m" are read too
+Seconds = Annotated[float, Meta(ge=0, le=86400, extra=_SECONDS)]
 Command = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
@@ -71,9 +72,9 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     """A change goes to nginx once no other has come for this long."""
     longest: Seconds = 0.5
     """A change waits no longer than this, even if others keep coming."""
-    verify_timeout: Annotated[float, Meta(ge=1, le=600)] = 10.0
+    verify_timeout: Annotated[float, Meta(ge=1, le=600, extra=_SECONDS)] = 10.0
     """How long nginx has to answer with a new configuration."""
-    retry: Annotated[float, Meta(ge=0.1, le=86400)] = 60.0
+    retry: Annotated[float, Meta(ge=0.1, le=86400, extra=_SECONDS)] = 60.0
     """What failed is tried again after 1, 2, 4, … seconds, at most this long."""
     health: HealthRule = "healthy"
     """Which containers with a health check get requests: those found healthy; all but those found unhealthy; all."""

@@ -61,7 +61,7 @@ def arms(kind: Any) -> tuple[Any, ...]:
 
 
 def is_seconds(kind: Any) -> bool:
-    """Whether a type is `Seconds`."""
+    """Whether a type is `Seconds`, or a plugin's own with other limits and the same unit."""
     return any((meta.extra or {}).get("unit") == "seconds" for meta in unwrap(kind)[1])
 
 
@@ -74,9 +74,9 @@ def parse_duration(text: str) -> float | None:
 def expected(kind: Any) -> str:
     """A type in an operator's words, such as `a whole number, at least 1`."""
     base, metas = unwrap(kind)
-    if is_seconds(kind):
-        return 'seconds, more than 0, such as 2.5, "10s" or "1m"'
     limits = [limit for meta in metas for limit in _limits(meta)]
+    if is_seconds(kind):
+        return ", ".join(["seconds", *limits, 'such as 2.5, "10s" or "1m"'])
     return ", ".join([" or ".join(dict.fromkeys(_words(arm) for arm in arms(base))), *limits])
 
 
