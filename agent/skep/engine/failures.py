@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 import ssl
 
 import aiohttp
@@ -71,6 +74,8 @@ def _cause(error: BaseException) -> str:
         text = f"TLS: {error.reason}"
     elif isinstance(error, aiohttp.ClientResponseError):
         text = error.message
+    elif isinstance(error, OSError) and error.errno in errno.errorcode and not isinstance(error, socket.gaierror):
+        text = os.strerror(error.errno or 0)  # asyncio's own text has the address again, and not what the system said
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
     else:

@@ -51,6 +51,9 @@ class Node:
     clock_skew: float = 0.0
     updated: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Node {self.name} {self.status}>"
+
     @property
     def is_healthy(self) -> bool:
         """Whether containers may be placed here."""

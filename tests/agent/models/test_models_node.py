@@ -1,10 +1,10 @@
-"""What may be reserved of a node."""
+"""What may be reserved of a node, and how one is shown."""
 
 from __future__ import annotations
 
 import pytest
 
-from skep import with_overcommit
+from skep import Node, with_overcommit
 
 
 @pytest.mark.parametrize(
@@ -12,3 +12,8 @@ from skep import with_overcommit
 )
 def test_overcommit_is_rounded_toward_zero(amount: int, overcommit: float, total: int) -> None:
     assert with_overcommit(amount, overcommit) == total
+
+
+def test_it_is_shown_in_a_few_words() -> None:
+    """Events are printed with their node."""
+    assert repr(Node("n1", "tcp://n1:2375", labels={"a": "b"})) == "<Node n1 pending>"
