@@ -14,7 +14,7 @@ from skep._version import __version__
 if TYPE_CHECKING:
     from skep.agent import Agent, Created
     from skep.cli.client import AgentClient
-    from skep.cli.options import agent_option
+    from skep.cli.options import agent_option, wait_option
     from skep.cli.output import printable
     from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
@@ -207,13 +207,14 @@ __all__ = [
     "run_service",
     "split_reference",
     "take_over",
+    "wait_option",
     "with_overcommit",
 ]
 
 _HOMES = {
     "agent": "Agent Created",
     "cli.client": "AgentClient",
-    "cli.options": "agent_option",
+    "cli.options": "agent_option wait_option",
     "cli.output": "printable",
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from skep import AgentClient, agent_option, printable
+from skep import AgentClient, NotFoundError, agent_option, printable, wait_option
 
 __all__ = ["nginx"]
 
@@ -22,19 +22,29 @@ def nginx() -> None:
 @agent_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--name", default="nginx", show_default=True, help="The plugin's name in the settings.")
-def status(agent: AgentClient, as_json: bool, name: str) -> None:
+@wait_option("for the last change to be live")
+def status(agent: AgentClient, as_json: bool, name: str, wait: float) -> None:
     """Show whether the last change is live, the sites, and the containers that are left out, with the reasons.
 
-    Exits with 1 where the last change is not live.
+    Exits with 1 where the last change failed, or is not live when --wait is over.
     """
-    found = agent.get(f"/plugins/{name}/status")
+    try:
+        found = agent.get_until(f"/plugins/{name}/status", _is_live, wait)
+    except NotFoundError:
+        raise NotFoundError(
+            f"the agent has no plugin {name}; its settings would have a table [plugins.{name}]"
+        ) from None
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
         for line in _lines(found):
             click.echo(printable(line))
-    if found["state"] == "failing":
+    if found["state"] == "failing" or (wait and not _is_live(found)):
         raise SystemExit(1)
+
+
+def _is_live(found: dict[str, Any]) -> bool:
+    return bool(found["state"] == "live")
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

@@ -7,20 +7,26 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from skep.errors import NotFoundError, RequestError, SettingsError, SkepError, TemporaryError
 
-__all__ = ["DEFAULT_AGENTS", "AgentClient"]
+__all__ = ["DEFAULT_AGENTS", "START", "AgentClient"]
 
 DEFAULT_AGENTS = ("unix:///run/skep.sock", "tcp://127.0.0.1:7070")
 """Where an agent is looked for when nothing names it, in order."""
 
+START = "start one (skep run, manage or demo), or name it: --agent URL"
+"""What to do where no agent answers."""
+
+T = TypeVar("T")
 _MOST_BYTES = 64 * 2**20
+_PAUSE = 0.1  # seconds between two questions of those that wait
 
 
 class AgentClient:
@@ -28,16 +34,18 @@ class AgentClient:
 
     url: `unix:///path`, `tcp://host:port` or `http(s)://host:port`; "" is the environment's SKEP_AGENT, else `DEFAULT_AGENTS`.
     timeout: seconds for each answer (streams: until they begin).
+    start: what to do where none answers.
 
     For https the environment may name PEM files: SKEP_AGENT_CA, and SKEP_AGENT_CERT with SKEP_AGENT_KEY.
     All questions raise TemporaryError where no agent answers, RequestError with the agent's words where it refuses.
     """
 
-    def __init__(self, url: str = "", *, timeout: float = 30.0) -> None:
+    def __init__(self, url: str = "", *, timeout: float = 30.0, start: str = START) -> None:
         url = url or os.environ.get("SKEP_AGENT", "")
         self.named = bool(url)
         """Whether an address was given, by argument or environment."""
         self.timeout = timeout
+        self._start = start
         self._places = [_Place.parse(each) for each in ([url] if url else DEFAULT_AGENTS)]
 
     def get(self, path: str, *, accept: tuple[int, ...] = (), **query: str) -> Any:
@@ -65,6 +73,19 @@ class AgentClient:
             raise TemporaryError(f"the agent is gone: {error or type(error).__name__}") from None
         finally:
             connection.close()
+
+    def get_until(
+        self, path: str, right: Callable[[Any], bool], seconds: float, *, accept: tuple[int, ...] = (), **query: str
+    ) -> Any:
+        """Ask `get` again and again until its answer is right, or for so many seconds; returns the last answer.
+
+        Until then it is no matter if no agent answers; afterwards it raises as `get` does.
+        """
+        return _until(lambda: self.get(path, accept=accept, **query), right, seconds)
+
+    def post_when_up(self, path: str, seconds: float) -> bytes:
+        """As `post`; for so many seconds it is no matter if nothing answers yet."""
+        return _until(lambda: self.post(path), lambda _: True, seconds)
 
     def _ask(
         self, method: str, path: str, query: dict[str, str], body: bytes | None = None, accept: tuple[int, ...] = ()
@@ -111,9 +132,21 @@ class AgentClient:
                 connection.close()
             else:
                 return connection, place
-        raise TemporaryError(
-            f"no agent answers ({'; '.join(failures)}); start one (skep run, manage or demo), or name it: --agent URL"
-        )
+        raise TemporaryError(f"no agent answers ({'; '.join(failures)}); {self._start}")
+
+
+def _until(ask: Callable[[], T], right: Callable[[T], bool], seconds: float) -> T:
+    end = time.monotonic() + seconds
+    while True:
+        late = time.monotonic() >= end
+        try:
+            answer = ask()
+            if late or right(answer):
+                return answer
+        except TemporaryError:
+            if late:
+                raise
+        time.sleep(_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

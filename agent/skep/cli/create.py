@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from skep.cli.client import AgentClient
+from skep.cli.client import START, AgentClient
+from skep.cli.options import wait_option
 from skep.errors import NotFoundError, TemporaryError
 
 __all__ = ["create"]
@@ -16,11 +17,15 @@ __all__ = ["create"]
     help="The discovery service to ask, http://host:port; otherwise the running agent.",
 )  # fmt: skip
 @click.option("--agent", "-A", "agent", default="", metavar="URL", help="Where the agent listens (SKEP_AGENT).")
-def create(url: str, agent: str) -> None:
+@wait_option("for the service to come up")
+def create(url: str, agent: str, wait: float) -> None:
     """Make a cluster at a discovery service, and print its token."""
+    start = "start one: skep discovery-service" if url and not agent else START
     place, path = (agent, "/v1") if agent else _split(url)
     try:
-        token = AgentClient(place).post(f"{path}/clusters").decode("ascii", "replace").strip()
+        token = (
+            AgentClient(place, start=start).post_when_up(f"{path}/clusters", wait).decode("ascii", "replace").strip()
+        )
     except NotFoundError:
         raise TemporaryError(
             "the agent keeps no tokens: enable its plugin discovery, or start skep discovery-service"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skep.cli.output import printable
+from skep.cli.output import called, printable
 from skep.cli.service import run_service
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def _announce(agent: Agent) -> None:
     click.echo(f"Docker API at {url}; Ctrl-C stops it. Try, in another terminal:")
     click.echo(f"  docker -H {url} info")
     click.echo(f"  docker -H {url} run -d --name web -e constraint:{constraint} {'nginx' if embedded else 'IMAGE'}")
-    click.echo(f"  skep nodes{agent_flag(agent)}")
+    click.echo(f"  {called()} nodes{agent_flag(agent)}")

@@ -11,7 +11,7 @@ import click
 
 from skep.cli.client import AgentClient
 
-__all__ = ["Duration", "agent_option", "discovery_argument", "json_option", "key_values"]
+__all__ = ["Duration", "agent_option", "discovery_argument", "json_option", "key_values", "wait_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
@@ -55,6 +55,11 @@ def agent_option(command: F) -> F:
 def json_option(command: F) -> F:
     """Give a command the flag `--json`, as keyword `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def wait_option(what: str) -> Callable[[F], F]:
+    """Give a command the option `--wait DURATION`, "wait so long for what"; in seconds, as keyword `wait`."""
+    return click.option("--wait", type=Duration(), default="0s", show_default=True, help=f"Wait so long {what}.")
 
 
 def discovery_argument(command: F) -> F:

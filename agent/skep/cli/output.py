@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["ago", "memory", "printable", "show_json", "show_table"]
+__all__ = ["ago", "called", "memory", "printable", "show_json", "show_table"]
 
 
 def printable(text: object) -> str:
@@ -47,3 +47,12 @@ def ago(then: float, now: float | None = None) -> str:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def called() -> str:
+    """How to call this command from a shell here: `skep`, or by its path where the shell would not find it."""
+    import shutil
+    import sys
+
+    first = sys.argv[0]
+    return "skep" if shutil.which("skep") or not first.endswith("/skep") else first

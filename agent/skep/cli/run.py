@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from skep.cli.output import called
 from skep.cli.service import run_service
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from skep.settings import Settings
 
 __all__ = ["announce", "free_control", "run", "run_agent", "settings_options"]
+
+
+_TO_TRY = ("info", "run -d -e constraint:node==NAME IMAGE")
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,11 +97,10 @@ def announce(agent: Agent) -> None:
         click.echo(f"  Docker API  {url}")
     for url in agent.urls:
         click.echo(f"  agent       {url}")
-    if endpoints(agent):
-        click.echo(f"try:  docker -H {endpoints(agent)[0]} info")
-        click.echo(f"      docker -H {endpoints(agent)[0]} run -d -e constraint:node==NAME IMAGE")
-    if agent.urls:
-        click.echo(f"      skep nodes{agent_flag(agent)}")
+    commands = [f"docker -H {url} {words}" for url in endpoints(agent)[:1] for words in _TO_TRY]
+    commands += [f"{called()} nodes{agent_flag(agent)}"] if agent.urls else []
+    for number, command in enumerate(commands):
+        click.echo(f"{'      ' if number else 'try:  '}{command}")
 
 
 def agent_flag(agent: Agent) -> str:

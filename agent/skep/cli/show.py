@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from skep.cli.client import AgentClient
-from skep.cli.options import agent_option, json_option
+from skep.cli.options import agent_option, json_option, wait_option
 from skep.cli.output import ago, memory, printable, show_json, show_table
 
 __all__ = ["events", "health", "nodes", "ps"]
@@ -105,17 +105,25 @@ def _event_line(event: dict[str, Any]) -> str:
 @click.command()
 @agent_option
 @json_option
-def health(agent: AgentClient, as_json: bool) -> None:
+@click.option("--nodes", "least", type=click.IntRange(0), default=0, help="How many nodes there should be at least.")
+@wait_option("for all to be well")
+def health(agent: AgentClient, as_json: bool, least: int, wait: float) -> None:
     """Say whether the agent and its nodes are well. Exit status 1: they are not."""
-    answer = agent.get("/health", accept=(503,))
+
+    def well(answer: dict[str, Any]) -> bool:
+        return bool(answer["healthy"]) and answer["nodes"]["healthy"] >= least
+
+    answer = agent.get_until("/health", well, wait, accept=(503,))
     if as_json:
         show_json(answer)
     else:
         count = answer["nodes"]
-        click.echo(f"{'healthy' if answer['healthy'] else 'NOT healthy'}: {count['healthy']} of {count['total']} nodes")
+        click.echo(
+            f"{'healthy' if well(answer) else 'NOT healthy'}: {count['healthy']} of {max(count['total'], least)} nodes"
+        )
         for name in count["unhealthy"]:
             click.echo(f"node {printable(name)} is not healthy; skep nodes says why")
         for name, why in answer["broken_plugins"].items():
             click.echo(f"plugin {printable(name)} is broken: {printable(why)}")
-    if not answer["healthy"]:
+    if not well(answer):
         sys.exit(1)

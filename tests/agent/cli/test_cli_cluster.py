@@ -68,10 +68,12 @@ async def test_a_member_that_cannot_register_says_so_and_goes_on(skep: Any) -> N
 
 
 async def test_the_managers_own_agent_keeps_tokens_too(skep: Any, tmp_path: Path) -> None:
+    waiting = asyncio.create_task(skep("create", "--wait", "25s"))
     manager = await skep.start(
         *("manage", "-H", f"unix://{tmp_path}/docker.sock", "--control", f"unix://{tmp_path}/skep.sock", "nodes://a:1")
     )
     await manager.until("skep is up")
+    assert re.fullmatch("[0-9a-f]{32}\n", await waiting)
     assert re.fullmatch("[0-9a-f]{32}\n", await skep("create"))
     assert "0 of 1 nodes healthy" in manager.text
 

@@ -52,7 +52,8 @@ OTHER = [
     ("run", "no settings file is named"),
     ("explain -- --gpus all x", "flag --gpus is not known here"),
     ("config reference nonsense", "plugin 'nonsense' is not installed"),
-    ("nonsense", "No such command 'nonsense'"),
+    ("nonsense", "No such command 'nonsense'."),
+    ("node", "No such command 'node'. Did you mean nodes?"),
     ("create extra", "unexpected extra argument"),
     ("completion tcsh", "tcsh"),
 ]
@@ -83,6 +84,10 @@ FAILURES = [
     ("manage etcd://h:1/x", "no enabled plugin knows etcd://: "),
     ("manage nodes://a:1 --tls --tlscert /nowhere/c --tlskey /nowhere/k", "/nowhere/"),
     ("nodes -A unix:///nowhere/at/all", "no agent answers (unix:///nowhere/at/all: No such file or directory)"),
+    (
+        "create --service http://127.0.0.1:1",
+        "(http://127.0.0.1:1: Connection refused); start one: skep discovery-service",
+    ),
     ("nodes -A ftp://x", "expected unix:///path, tcp://host:port"),
     ("run -c /nowhere/at/all", "cannot read the settings file /nowhere/at/all"),
 ]

@@ -24,14 +24,24 @@ async def engines() -> Any:
 
 
 @pytest.fixture
-async def agent(skep: Any, engines: Any, tmp_path: Path) -> Any:
+def start(skep: Any, engines: Any, tmp_path: Path) -> Any:
+    """Starts `skep run` on them."""
+
+    async def started() -> Any:
+        config = tmp_path / "skep.toml"
+        tables = "".join(f"[plugins.{name}]\n" for name in PLUGINS)
+        config.write_text(f"[cluster]\nengines = {json.dumps([each.url for each in engines])}\n{tables}")
+        running = await skep.start("run", "-c", str(config), "--set", f'http.listen=["unix://{tmp_path}/skep.sock"]')
+        await running.until("skep is up")
+        return running
+
+    return started
+
+
+@pytest.fixture
+async def agent(start: Any) -> Any:
     """`skep run` on them."""
-    config = tmp_path / "skep.toml"
-    tables = "".join(f"[plugins.{name}]\n" for name in PLUGINS)
-    config.write_text(f"[cluster]\nengines = {json.dumps([each.url for each in engines])}\n{tables}")
-    running = await skep.start("run", "-c", str(config), "--set", f'http.listen=["unix://{tmp_path}/skep.sock"]')
-    await running.until("skep is up")
-    return running
+    return await start()
 
 
 async def test_what_runs_where(skep: Any, agent: Any, engines: Any) -> None:
@@ -66,6 +76,16 @@ async def test_whether_all_is_well(skep: Any, agent: Any, engines: Any) -> None:
     assert text.startswith("NOT healthy: 1 of 2 nodes\nnode two is not healthy")
     assert json.loads(await skep("health", "--json", code=1))["nodes"]["unhealthy"] == ["two"]
     assert re.search(r"two +unhealthy .*two|engine", await skep("nodes"))
+
+
+async def test_waiting_until_enough_nodes_are_well(skep: Any, engines: Any, start: Any) -> None:
+    """Also for an agent that comes up later, as in a script that starts it in the background."""
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(skep("health", "--nodes", "2", "--wait", "25s"))
+        assert "no agent answers" in await skep("health", code=1)
+        await start()
+    assert waiting.result() == "healthy: 2 of 2 nodes\n"
+    assert await skep("health", "--nodes", "3", "--wait", "200ms", code=1) == "NOT healthy: 2 of 3 nodes\n"
 
 
 async def busy(engine: EmbeddedEngine) -> None:

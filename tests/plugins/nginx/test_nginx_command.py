@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from skep import AgentClient
+from skep import AgentClient, NotFoundError
 from skep_nginx.command import nginx
 
 
@@ -25,3 +25,21 @@ def test_names_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.exit_code == 0, result.output
     assert len(result.output.splitlines()) == 3
     assert all(line.isprintable() for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(("states", "code"), [(["starting", "live"], 0), (["failing", "live"], 0), (["starting"], 1)])
+def test_waiting_until_the_last_change_is_live(monkeypatch: pytest.MonkeyPatch, states: list[str], code: int) -> None:
+    answers = [{"state": state, "error": "", "sites": {}, "left_out": []} for state in states]
+    monkeypatch.setattr(AgentClient, "get", lambda *_, **__: answers.pop(0) if len(answers) > 1 else answers[0])
+    result = CliRunner().invoke(nginx, ["status", "--wait", "1s"])
+    assert result.exit_code == code, result.output
+    assert result.output == f"{states[-1]}\n"
+
+
+def test_an_agent_without_the_plugin_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(*_: Any, **__: Any) -> Any:
+        raise NotFoundError("404: Not Found")
+
+    monkeypatch.setattr(AgentClient, "get", get)
+    result = CliRunner().invoke(nginx, ["status", "--name", "edge"])
+    assert "a table [plugins.edge]" in str(result.exception)
