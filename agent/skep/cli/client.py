@@ -25,6 +25,7 @@ START = "start one (skep run, manage or demo), or name it: --agent URL"
 """What to do where no agent answers."""
 
 T = TypeVar("T")
+_EVERY_AGENT_KNOWS = ("/health", "/nodes", "/containers", "/plugins", "/events", "/explain")
 _MOST_BYTES = 64 * 2**20
 _PAUSE = 0.1  # seconds between two questions of those that wait
 
@@ -108,6 +109,11 @@ class AgentClient:
             response = connection.getresponse()
             if response.status < 400 or response.status in accept:
                 return connection, response
+            if response.status == 404 and path in _EVERY_AGENT_KNOWS:
+                response.close()
+                raise TemporaryError(
+                    f"what listens at {place.text} is no agent: it does not know {path}; {self._start}"
+                )
             raise _refusal(response, path)
         except TimeoutError:
             connection.close()

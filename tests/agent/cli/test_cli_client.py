@@ -74,6 +74,16 @@ def test_what_is_no_agent_is_named(answer: Answer, data: bytes, words: str) -> N
         AgentClient(answer(data)).get("/x")
 
 
+@pytest.mark.parametrize("command", ["nodes", "ps", "events", "health"])
+def test_a_discovery_service_where_an_agent_was_looked_for_is_named(answer: Answer, command: str) -> None:
+    """They have one port, 7070."""
+    url = answer(http(b'{"message": "404: Not Found"}', "404 Not Found"))
+    result = CliRunner().invoke(cli, [command, "--agent", url])
+    assert result.exit_code == 1
+    assert f"what listens at {url} is no agent" in result.output
+    assert "start one (skep run, manage or demo)" in result.output
+
+
 def test_a_refusal_has_the_agents_words(answer: Answer) -> None:
     with pytest.raises(NotFoundError, match="no such thing"):
         AgentClient(answer(http(b'{"message": "no such thing"}', "404 Not Found"))).get("/x")
