@@ -151,7 +151,7 @@ def test_link(cluster: Swarm) -> None:
 
 
 def test_limits(cluster: Swarm) -> None:
-    cluster.docker("run", "-d", "--name", "app", "-m", "256m", "--cpu-shares", "1", "-u", "www-data", *NAP)
+    cluster.docker("run", "-d", "--name", "app", "-m", "256m", "--cpu-shares", "512", "-u", "www-data", *NAP)
     limits = "{{.HostConfig.Memory}} {{.Config.User}} {{.Node.Name}}"
     memory, user, node = cluster.docker("inspect", "-f", limits, "app").split()
     assert (int(memory), user) == (256 * 2**20, "www-data")
@@ -160,7 +160,8 @@ def test_limits(cluster: Swarm) -> None:
     rows = cluster.docker("info").splitlines()
     reserved = rows[next(i for i, row in enumerate(rows) if row.strip().startswith(f"{node}: ")) :]
     assert next(row for row in reserved if "Reserved Memory" in row).split(": ")[1].startswith("256 MiB / ")
-    assert next(row for row in reserved if "Reserved CPUs" in row).split(": ")[1].startswith("1 / ")
+    assert next(row for row in reserved if "Reserved CPUs" in row).split(": ")[1].startswith("0 / ")
+    assert cluster.lab[node].sync.docker("inspect", "-f", "{{.HostConfig.CpuShares}}", "app") == "512"
 
 
 def test_exec(cluster: Swarm) -> None:

@@ -23,7 +23,7 @@ from skep.errors import (
     TemporaryError,
 )
 from skep.hooks import ContainerCreating
-from skep.models import SWARM_ID
+from skep.models import CPU_WEIGHT, SWARM_ID
 from skep.scheduler import (
     Placement,
     PlacementError,
@@ -82,7 +82,12 @@ async def create_container(
 
 
 def _identified(request: PlacementRequest) -> PlacementRequest:
-    """With the id that stays the container's own wherever it is made again, and finds it when an engine's answer is lost."""
+    """With the id that stays the container's own wherever it is made again, and finds it when an engine's answer is lost.
+
+    And with a note of CPU shares that are a weight, which nobody could tell from whole CPUs any more.
+    """
+    if request.container.has_docker_weight:
+        request = request.with_label(CPU_WEIGHT, str(request.container.cpu_shares))
     return request if request.container.swarm_id else request.with_label(SWARM_ID, secrets.token_hex(32))
 
 

@@ -15,10 +15,13 @@ from skep.models import _wire
 from skep.models.node import Node
 from skep.models.times import parse_time
 
-__all__ = ["SWARM_ID", "Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
+__all__ = ["CPU_WEIGHT", "SWARM_ID", "Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
 
 SWARM_ID = "com.docker.swarm.id"
 """The label with an id that stays a container's own when it is made again on another node. Source: classic Swarm."""
+
+CPU_WEIGHT = "skep.cpu-weight"
+"""The label of a container whose CPU shares were asked for as a weight: an engine keeps them as it keeps those that mean whole CPUs."""
 
 _LEAST_WEIGHT = 256
 _MOST_PORTS = 65536  # a range is written in few bytes; without a bound one request could name billions
@@ -165,8 +168,13 @@ class Container:
         return self.cpu_shares >= _LEAST_WEIGHT
 
     def cpus_on(self, node: Node) -> float:
-        """How many of the node's CPUs it reserves: its limit where it has one, else its share of 1024 for each CPU, as Swarm counts."""
-        return self.nano_cpus / 1e9 if self.nano_cpus else float(self.cpu_shares * node.cpus // 1024)
+        """How many of the node's CPUs it reserves: its limit where it has one, else its share of 1024 for each CPU, as Swarm counts.
+
+        Shares that were asked for as a weight (label `skep.cpu-weight`) reserve none.
+        """
+        if self.nano_cpus:
+            return self.nano_cpus / 1e9
+        return 0.0 if CPU_WEIGHT in self.labels else float(self.cpu_shares * node.cpus // 1024)
 
     @classmethod
     def from_inspect(cls, data: bytes, node: str) -> Container:

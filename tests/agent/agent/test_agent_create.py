@@ -49,6 +49,17 @@ async def test_a_container_goes_to_the_node_with_the_fewest_and_is_in_the_state(
     assert cluster.pending() == 0
 
 
+async def test_shares_that_are_a_weight_reserve_no_cpus_afterwards_either(start: Any) -> None:
+    cluster = await start(1)
+    weighed, whole = (
+        await cluster.create(HostConfig={"CpuShares": 512}),
+        await cluster.create(HostConfig={"CpuShares": 2}),
+    )
+    assert [spec(cluster, each)["HostConfig"]["CpuShares"] for each in (weighed, whole)] == [512, 512]
+    node = cluster.agent.cluster.state.get_node("n1")
+    assert [node.containers[each.id].cpus_on(node.node) for each in (weighed, whole)] == [0.0, 2.0]
+
+
 async def test_every_container_gets_an_id_of_its_own_and_keeps_one_that_it_brings(start: Any) -> None:
     cluster = await start(1)
     made = spec(cluster, await cluster.create())["Config"]["Labels"][SWARM_ID]
