@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 
 from skep import HttpServer, ServerTLS, error_middleware, run_service
 
-__all__ = ["discovery_service"]
+__all__ = ["discovery_service", "hints"]
 
 
 @click.command("discovery-service")
@@ -47,12 +48,21 @@ def discovery_service(
         async with HttpServer(app, listen, tls=tls, allow_insecure=allow_insecure) as server:
             yield server
 
-    run_service(opened, started=_announce)
+    def announce(server: HttpServer) -> None:
+        for url in server.urls:
+            click.echo(f"discovery service at {url}")
+        for line in hints(server.urls, secure=tls is not None):
+            click.echo(line)
+
+    run_service(opened, started=announce)
 
 
-def _announce(server: HttpServer) -> None:
-    for url in server.urls:
-        click.echo(f"discovery service at {url}")
-    place = next((url.removeprefix("tcp://") for url in server.urls if url.startswith("tcp://")), "HOST:PORT")
-    click.echo(f"try:  token=$(skep create --service {server.urls[0]})")
-    click.echo(f"      skep join --advertise HOST:2375 token://{place}/v1/$token")
+def hints(urls: Sequence[str], *, secure: bool) -> Iterator[str]:
+    """What to type next: a service that says http or https itself is believed, where an address alone is not."""
+    place = next((url.removeprefix("tcp://") for url in urls if url.startswith("tcp://")), "HOST:PORT")
+    host, _, port = place.rpartition(":")
+    if host in ("0.0.0.0", "[::]"):
+        place = f"{socket.gethostname()}:{port}"  # every address of this machine is none to call it by
+    yield f"try:  export SKEP_DISCOVERY_SERVICE={'https' if secure else 'http'}://{place}"
+    yield "      token=$(skep create)"
+    yield "      skep join --advertise HOST:2375 token://$token"

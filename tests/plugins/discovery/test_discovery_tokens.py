@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from skep import SettingsError, TemporaryError
 from skep_discovery.clusters import Clusters
+from skep_discovery.commands import hints
 from skep_discovery.tokens import TokenBackend, TokenUrl
 
 BEAT = 0.01
@@ -51,6 +53,24 @@ def test_a_wrong_url_is_named(rest: str, service: str, words: str) -> None:
 
 def test_a_message_does_not_show_the_whole_token() -> None:
     assert "secrettoken" not in TokenUrl.parse("d/secrettoken").shown
+
+
+@pytest.mark.parametrize(
+    ("urls", "secure", "service"),
+    [
+        (["tcp://127.0.0.1:7070"], False, "http://127.0.0.1:7070"),
+        (["unix:///run/tokens.sock", "tcp://10.0.0.5:7070"], False, "http://10.0.0.5:7070"),
+        (["tcp://0.0.0.0:7070"], False, f"http://{socket.gethostname()}:7070"),
+        (["tcp://[::]:7070"], True, f"https://{socket.gethostname()}:7070"),
+        (["tcp://127.0.0.1:7070"], True, "https://127.0.0.1:7070"),
+    ],
+)
+def test_what_the_service_says_to_type_next_reaches_it(urls: list[str], secure: bool, service: str) -> None:
+    first, create, join = hints(urls, secure=secure)
+    assert first == f"try:  export SKEP_DISCOVERY_SERVICE={service}"
+    assert create.split("$")[1] == "(skep create)"
+    token = join.rpartition("token://")[2]
+    assert TokenUrl.parse(token.replace("$token", "abcd"), service=service).url == f"{service}/v1/clusters/abcd"
 
 
 async def test_what_joins_is_found_and_what_expires_is_gone(place: str, clusters: Clusters, clock: Any) -> None:
