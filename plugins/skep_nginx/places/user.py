@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Account:
         low = any(int(text.rpartition(":")[2]) < 1024 for text in settings.listen)
         kept = "-all,+net_bind_service" if low else "-all"
         words = (
-            find_program("setpriv"),
+            _setpriv(),
             *(f"--reuid={found.pw_uid}", f"--regid={found.pw_gid}", "--clear-groups", "--no-new-privs"),
             *(f"--inh-caps={kept}", f"--ambient-caps={kept}", f"--bounding-set={kept}"),
             "--",
@@ -57,6 +58,20 @@ def _user(name: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         return None
+
+
+def _setpriv() -> str:
+    """That of util-linux. Raises TemporaryError for another: busybox's has no --reuid, and would only say so as nginx's own failure."""
+    path = find_program("setpriv")
+    try:
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=5).stdout
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
+        raise TemporaryError(f"{path} does not run: {error}") from None
+    if "util-linux" not in told:
+        raise TemporaryError(
+            f"{path} is not the setpriv of util-linux, which nginx is run by: install util-linux's setpriv"
+        )
+    return path
 
 
 def find_program(name: str) -> str:
