@@ -79,7 +79,8 @@ def parse_expression(text: str) -> Expression:
     if negated:
         at = text.find("!=")
     if at < 0:
-        raise ExpressionError(text, len(text), "one of the operators == and !=, as in key==value")
+        typed = min((place for place in map(text.find, "=!~") if place >= 0), default=len(text))
+        raise ExpressionError(text, typed, "one of the operators == and !=, as in key==value")
     key, raw = text[:at], text[at + 2 :]
     _check(text, key, raw, at + 2)
     soft = raw.startswith("~")

@@ -48,8 +48,8 @@ VALUE = "expected a value of letters"
     [
         ("", 0, "expected one of the operators"),
         ("node", 4, "expected one of the operators"),
-        ("node=n1", 7, "expected one of the operators"),
-        ("node=!n1", 8, "expected one of the operators"),
+        ("node=n1", 4, "expected one of the operators"),
+        ("node=!n1", 4, "expected one of the operators"),
         ("==x", 0, KEY),
         ("a==x", 1, KEY),
         ("1a==x", 0, KEY),
