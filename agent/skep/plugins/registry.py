@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -73,7 +72,7 @@ class Registry(pluggy.PluginManager):
 
     def _check(self, hook: pluggy.HookCaller, plugin: object, name: str) -> None:
         if not hook.has_spec():
-            near = difflib.get_close_matches(hook.name, HOOKS, 1)
+            near = _like(hook.name, 0.6)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(HOOKS))}"
             raise PluginError(f"plugin {name}: there is no hook {hook.name}: {hint}")
         for each in hook.get_hookimpls():
@@ -98,6 +97,13 @@ def _check_arguments(hook: str, function: Callable[..., Any]) -> None:
         raise PluginError(f"expected {hook}({', '.join(wanted)}), got {hook}({', '.join(got)})")
 
 
+def _like(name: str, cutoff: float) -> list[str]:
+    """The hook whose name is most like this one, if one is."""
+    import difflib  # here: few plugins need it, and every idle agent would hold it
+
+    return difflib.get_close_matches(name, HOOKS, 1, cutoff)
+
+
 def misspelt(plugin: object) -> Iterator[tuple[str, str]]:
     """Public methods or functions of a plugin that look like hooks with a slip in the name: the name, and what was meant."""
     is_module = isinstance(plugin, ModuleType)
@@ -110,5 +116,5 @@ def misspelt(plugin: object) -> Iterator[tuple[str, str]]:
             continue
         if name in HOOKS and not is_module:
             continue
-        if near := difflib.get_close_matches(name, HOOKS, 1, cutoff=0.8):
+        if near := _like(name, 0.8):
             yield name, near[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -21,6 +20,8 @@ T = TypeVar("T", bound=Struct)
 
 def nearest(word: str, known: Collection[str]) -> str:
     """What to say of an unknown word."""
+    import difflib  # here: only mistakes need it, and every idle agent would hold it
+
     near = difflib.get_close_matches(word, known, 1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
 
