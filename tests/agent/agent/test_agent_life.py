@@ -13,7 +13,16 @@ import click
 import pytest
 from aiohttp import web
 
-from skep import Agent, DiscoveryBackend, Plugin, PluginError, SettingsError, TemporaryError, parse_settings
+from skep import (
+    Agent,
+    DiscoveryBackend,
+    NotFoundError,
+    Plugin,
+    PluginError,
+    SettingsError,
+    TemporaryError,
+    parse_settings,
+)
 from skep.testing import EmbeddedEngine, wait_for
 
 
@@ -36,6 +45,18 @@ async def test_it_lives_in_a_fixture(agent: Agent) -> None:
     assert [node.name for node in agent.cluster.state.nodes] == ["n1"]
     assert agent.engine("n1").address
     assert agent.urls == []
+
+
+async def test_it_hands_out_aiodocker_on_a_node_and_closes_it(agent: Agent) -> None:
+    docker = agent.docker("n1")
+    container = await docker.containers.create({"Image": "busybox", "Cmd": ["sleep", "9"]}, name="web")
+    await container.start()
+    await wait_for(lambda: [each.name for each in agent.cluster.state.containers() if each.state.is_up] == ["web"])
+    assert [each.id for each in await docker.containers.list()] == [container.id]
+    await agent.cluster.set_engines([])
+    assert docker.session.closed
+    with pytest.raises(NotFoundError, match="No such node: n1"):
+        agent.docker("n1")
 
 
 async def test_several_live_in_one_loop_and_leave_nothing_behind() -> None:
