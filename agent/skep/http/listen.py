@@ -117,7 +117,8 @@ def _refuse_plain(address: Address, hosts: list[str | int]) -> None:
     if exposed:
         raise SettingsError(
             f"refusing to listen on {address.text} without TLS: whoever reaches {exposed[0]} would be root "
-            "on the engines' hosts. Give a certificate, listen on 127.0.0.1 or a unix socket, or allow it"
+            "on the engines' hosts. Give a certificate (tls), listen on 127.0.0.1 or a unix socket, or allow it by "
+            "allow_insecure = true (--allow-insecure)"
         )
 
 
