@@ -59,7 +59,13 @@ def left_overs(lab: SyncLab, folder: Path) -> dict[str, list[str]]:
         "processes": processes,
         "devices": [name for name in devices() if name == device],
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line],
-        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/skep-lab-{lab.name}-*")],
+        "control groups": [
+            # not glob: other labs' groups vanish while it looks
+            f"{parent}/{name}"
+            for parent, names, _ in os.walk("/sys/fs/cgroup")
+            for name in names
+            if name.startswith(f"skep-lab-{lab.name}-")
+        ],
         "files": [str(path) for path in folder.rglob("*") if path != folder / "data"],
     }
 
