@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skep import SkepError, TemporaryError
-from skep_nginx.collect import Backend, build
+from skep_nginx.collect import Backend
 from skep_nginx.places import Place, Refused
 from skep_nginx.render import Rendered, Style, render
+from skep_nginx.sites import Rules, build
 
 __all__ = ["Applier", "Counts"]
 
@@ -43,6 +44,8 @@ class Applier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
+        self.rules = Rules(style.listen)
+        """What the next configuration goes by besides its containers."""
         self.live: Rendered | None = None
         self.backends: tuple[Backend, ...] = ()
         """Those in the live configuration."""
@@ -78,7 +81,7 @@ class Applier:
         """In a thread: a thousand sites take a tenth of a second. What cannot be written is refused as if by nginx."""
         self.counts.renders += 1
         try:
-            return await asyncio.to_thread(lambda: render(build(backends), self._style))
+            return await asyncio.to_thread(lambda: render(build(backends, self.rules), self._style))
         except ValueError as error:
             raise Refused(str(error)) from None
 

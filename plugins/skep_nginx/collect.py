@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from skep import ClusterState, Container, ContainerState, Health, NodeState
-from skep_nginx.hosts import Wish, read_wish
-from skep_nginx.model import Location, Proxy, Server, Site, Upstream
+from skep_nginx.model import Host, Server
 from skep_nginx.reach import View, choose_port, find_server
+from skep_nginx.wishes import Wish, read_wish
 
-__all__ = ["Backend", "Collector", "HealthRule", "Picture", "Rejection", "build"]
+__all__ = ["Backend", "Collector", "HealthRule", "Picture", "Rejection"]
 
 HealthRule = Literal["healthy", "not-unhealthy", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A container that names hosts. `server` is None where it gets no requests now (it is stopped, not healthy, …)."""
+    """A container that names hosts. `servers` are where it answers, by its own ports; there are none where it gets no requests now
+    (it is stopped, not healthy, …). `created` is when, in seconds since the epoch.
+    """
 
     id: str
     name: str
     node: str
-    hosts: tuple[str, ...]
-    server: Server | None
+    wish: Wish
+    servers: tuple[tuple[int | None, Server], ...] = ()
+    created: float = 0.0
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The names of its sites."""
+        return self.wish.hosts
+
+    @property
+    def server(self) -> Server | None:
+        """Where it answers, at one of its ports; None where it gets no requests now."""
+        return self.servers[0][1] if self.servers else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +86,25 @@ class Collector:
                 if isinstance(wish, str):
                     rejections.append(_reject(container, "value", wish))
                 elif wish is not None:
-                    server: Server | None = None
+                    servers: dict[int | None, Server] = {}
                     if container.id not in leaving and self._serves(container, node):
-                        try:
-                            server = find_server(view, container, node.node, choose_port(container, wish.port), drivers)
-                        except ValueError as error:
-                            rejections.append(_reject(container, "reach", str(error)))
-                    backends.append(Backend(container.id, container.name, container.node, wish.hosts, server))
+                        for port in wish.ports:
+                            try:
+                                servers[port] = find_server(
+                                    view, container, node.node, choose_port(container, port), drivers
+                                )
+                            except ValueError as error:
+                                rejections.append(_reject(container, "reach", str(error)))
+                    backends.append(
+                        Backend(
+                            container.id,
+                            container.name,
+                            container.node,
+                            wish,
+                            tuple(servers.items()),
+                            container.created,
+                        )
+                    )
         self._known = known
         return Picture(
             tuple(sorted(backends, key=lambda each: (each.node, each.name, each.id))),
@@ -107,19 +135,3 @@ class Collector:
 
 def _reject(container: Container, by: Literal["value", "reach"], reason: str) -> Rejection:
     return Rejection(container.id, container.name, container.node, by, reason)
-
-
-def build(backends: Iterable[Backend]) -> Proxy:
-    """The sites of these containers; a host without servers stays known, and answers 503."""
-    servers: dict[str, set[Server]] = {}
-    for backend in backends:
-        for host in backend.hosts:
-            servers.setdefault(host, set()).update([backend.server] if backend.server else [])
-    return Proxy(tuple(_site(host, servers) for host in sorted(servers)))
-
-
-def _site(host: str, servers: Mapping[str, set[Server]]) -> Site:
-    found = tuple(sorted(servers[host]))
-    # No host has an underscore, so no two hosts get one name.
-    upstream = Upstream("skep_" + host.replace("*", "_"), found) if found else None
-    return Site(host, (Location("/", upstream),))

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-__all__ = ["Block", "Line", "Ours", "write"]
+__all__ = ["Block", "Directive", "Line", "Ours", "map_block", "write"]
 
 _DIRECTIVES = """
-    access_log client_body_temp_path client_max_body_size daemon default_type error_log events fastcgi_temp_path http
-    include keepalive large_client_header_buffers listen location log_format map pid proxy_buffer_size proxy_buffers
+    access_log client_body_temp_path client_max_body_size daemon default_type error_log events fastcgi_temp_path hash http
+    include ip_hash keepalive least_conn large_client_header_buffers listen location log_format map pid proxy_buffer_size proxy_buffers
     proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass proxy_set_header
-    proxy_temp_path return scgi_temp_path server server_name server_names_hash_bucket_size server_names_hash_max_size
+    proxy_temp_path random return scgi_temp_path server server_name server_names_hash_bucket_size server_names_hash_max_size
     server_tokens upstream user uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
 """
 _CASES = ("", "default", "80", "443", "websocket")  # of a map
@@ -43,15 +44,24 @@ class Block:
 
     name: str
     words: tuple[str, ...]
-    body: tuple[Line | Block, ...]
+    body: tuple[Directive, ...]
 
 
-def write(directives: Iterable[Line | Block]) -> bytes:
+Directive: TypeAlias = Line | Block
+"""What a configuration is made of."""
+
+
+def map_block(source: str, name: str, cases: dict[str, str]) -> Block:
+    """Variable `name` by the value of variable `source`: both and the values are this plugin's own text."""
+    return Block("map", (Ours(source), Ours(name)), tuple(Line(case, (Ours(value),)) for case, value in cases.items()))
+
+
+def write(directives: Iterable[Directive]) -> bytes:
     """The text of a configuration. Raises ValueError for what cannot be said."""
     return ("\n".join(_lines(directives, "")) + "\n").encode("ascii")
 
 
-def _lines(directives: Iterable[Line | Block], indent: str) -> Iterator[str]:
+def _lines(directives: Iterable[Directive], indent: str) -> Iterator[str]:
     for directive in directives:
         if directive.name not in _NAMES:
             raise ValueError(f"the directive {directive.name!r} is not one that this plugin writes")

@@ -15,17 +15,20 @@ from hypothesis import strategies as st
 
 from skep import ClusterState, Container, ContainerState, Node, NodeStatus, Port
 from skep_nginx import NginxSettings
-from skep_nginx.collect import Backend, Collector, build
+from skep_nginx.collect import Backend, Collector
 from skep_nginx.directives import Block, Line, Ours, write
-from skep_nginx.model import Listen, Proxy, Site
+from skep_nginx.model import Host, Listen, Proxy, Site
 from skep_nginx.places import ProcessPlace
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered, Style, render
+from skep_nginx.sites import Rules, build
+from skep_nginx.wishes import SiteWish, Wish
 from tests.plugins.nginx.nginx_tools import free_port
 
 STYLE = Style(
     listen=(Listen("127.0.0.1", 8080), Listen("::1", 8080)), status=Path("/run/s.sock"), prefix=Path("/run/n")
 )
+RULES = Rules(STYLE.listen)
 
 ATTACKS = [
     "a.example;", "a.example\nserver_name evil", "a}\nserver{listen 99;}", "{", "}", '"', "'", "\\", "#", "$host", "${host}",
@@ -56,6 +59,10 @@ def state(containers: Iterable[tuple[str, str, str]]) -> ClusterState:
             Container(str(number), name, "node1", state=ContainerState.RUNNING, env=env, ports=published)
         )
     return state
+
+
+def backend_of(host: str) -> Backend:
+    return Backend(host, host, "node1", Wish((SiteWish(Host(host)),)))
 
 
 def parse(rendered: Rendered, folder: Path) -> Any:
@@ -92,7 +99,7 @@ def expected(site: Site) -> list[Any]:
 @settings(max_examples=300, deadline=None)
 def test_the_configuration_has_what_the_model_has_and_nothing_else(containers: list[tuple[str, str, str]]) -> None:
     picture = Collector().collect(state(containers), View())
-    proxy = build(picture.backends)
+    proxy = build(picture.backends, RULES)
     with tempfile.TemporaryDirectory() as folder:
         found = parse(render(proxy, STYLE), Path(folder))
         bare = parse(render(Proxy(), STYLE), Path(folder))
@@ -113,7 +120,7 @@ def test_the_configuration_has_what_the_model_has_and_nothing_else(containers: l
 def test_an_attack_keeps_nobody_else_from_being_served(attack: str) -> None:
     hostile = [(attack, "", "evil"), ("evil.example", attack, "evil"), ("ok.example", "", attack)]
     picture = Collector().collect(state([("shop.example", "80", "web"), *hostile]), View())
-    hosts = [site.host for site in build(picture.backends).sites]
+    hosts = [site.host for site in build(picture.backends, RULES).sites]
     assert hosts == ["ok.example", "shop.example"]  # a name is never written
     assert {rejection.id for rejection in picture.rejections} == {"1", "2"}
     assert all(rejection.reason.isprintable() and rejection.reason.isascii() for rejection in picture.rejections)
@@ -125,7 +132,7 @@ def test_the_same_state_gives_the_same_bytes_in_whatever_order_it_came() -> None
     second = state([])
     for container in reversed(list(first.containers())):
         second.put_container(container)
-    texts = {render(build(Collector().collect(each, View()).backends), STYLE).text for each in (first, second)}
+    texts = {render(build(Collector().collect(each, View()).backends, RULES), STYLE).text for each in (first, second)}
     assert len(texts) == 1
 
 
@@ -161,14 +168,14 @@ def test_words_that_can_be_quoted_stay_one_word(tmp_path: Path) -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nginx_itself_takes_it(containers: list[tuple[str, str, str]]) -> None:
     backends = Collector().collect(state([*containers, ("shop.example", "", "")]), View()).backends
-    asyncio.run(nginx_takes(build(backends)))
+    asyncio.run(nginx_takes(build(backends, RULES)))
 
 
 def test_nginx_itself_takes_the_longest_and_the_most() -> None:
     longest = ".".join(["x" * 61] * 4)
     hosts = [longest, "*." + longest[:-2], longest[:-2] + ".*", *(f"h{number}.example" for number in range(3000))]
-    backends = [Backend(host, host, "node1", (host,), None) for host in hosts]
-    asyncio.run(nginx_takes(build(backends)))
+    backends = [backend_of(host) for host in hosts]
+    asyncio.run(nginx_takes(build(backends, RULES)))
 
 
 async def nginx_takes(proxy: Proxy) -> None:
@@ -185,6 +192,6 @@ async def nginx_takes(proxy: Proxy) -> None:
 
 def test_a_host_that_looks_like_the_place_of_the_generation_stays_itself() -> None:
     host = "0" * 16 + ".example"
-    rendered = render(build([Backend("1", "web", "node1", (host,), None)]), STYLE)
+    rendered = render(build([backend_of(host)], RULES), STYLE)
     assert f"server_name {host};".encode() in rendered.text
     assert rendered.text.count(rendered.generation.encode()) == 1

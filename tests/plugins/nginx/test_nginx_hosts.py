@@ -3,7 +3,9 @@
 import pytest
 
 from skep import Container
-from skep_nginx.hosts import STATUS_HOST, parse_host, parse_hosts, parse_port, read_wish
+from skep_nginx.hosts import STATUS_HOST, parse_host, parse_hosts
+from skep_nginx.values import parse_port
+from skep_nginx.wishes import read_wish
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_no_more_hosts_than_the_settings_allow() -> None:
 
 @pytest.mark.parametrize("text", ["80", " 8080\t", "1", "65535", "00080"])
 def test_ports_that_are_taken(text: str) -> None:
-    assert parse_port(text) == int(text)
+    assert parse_port("VIRTUAL_PORT", text) == int(text)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,12 @@ def test_ports_that_are_taken(text: str) -> None:
 )
 def test_ports_that_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"VIRTUAL_PORT is .*: expected one number from 1 to 65535"):
-        parse_port(text)
+        parse_port("VIRTUAL_PORT", text)
 
 
 def test_the_last_entry_wins_as_in_the_container_itself() -> None:
     container = Container("1", "web", "node1", env=("VIRTUAL_HOST=a;", "VIRTUAL_HOST=b.example", "VIRTUAL_PORT=81"))
     wish = read_wish(container, most_hosts=1)
     assert wish is not None
-    assert (wish.hosts, wish.port) == (("b.example",), 81)
+    assert (wish.hosts, wish.ports) == (("b.example",), (81,))
     assert read_wish(Container("1", "web", "node1", env=("VIRTUAL_PORT=;",)), most_hosts=1) is None

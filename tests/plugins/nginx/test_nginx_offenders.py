@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from skep import SkepError, TemporaryError
 from skep_nginx.apply import Applier
 from skep_nginx.collect import Backend
-from skep_nginx.model import Listen, Server
+from skep_nginx.model import Host, Listen, Server
 from skep_nginx.places import Refused
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered, Style
+from skep_nginx.wishes import SiteWish, Wish
 
 
 class Nginx:
@@ -64,8 +65,12 @@ def applier(nginx: Nginx) -> Applier:
     return Applier(nginx, Style((Listen("127.0.0.1", 80),)), logging.getLogger("test"), verify_timeout=0.05)
 
 
+def backend_of(host: str, server: Server) -> Backend:
+    return Backend(host, host, "node1", Wish((SiteWish(Host(host)),)), ((None, server),))
+
+
 def backends(*hosts: str) -> list[Backend]:
-    return [Backend(host, host, "node1", (host,), Server("10.0.0.1", 80)) for host in hosts]
+    return [backend_of(host, Server("10.0.0.1", 80)) for host in hosts]
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +164,7 @@ async def test_another_nginx_is_told_everything_again() -> None:
 async def test_what_cannot_be_written_is_an_offender_too() -> None:
     """Parsing lets none of it get that far; if a hole there does, it must not cost everybody else nginx."""
     good, bad = backends("a.example", "b.example")
-    bad = replace(bad, server=Server("2001:db8::1%\n$x", 80))
+    bad = replace(bad, servers=((None, Server("2001:db8::1%\n$x", 80)),))
     subject = applier(Nginx())
     await subject.apply([good, bad])
     assert subject.backends == (good,)

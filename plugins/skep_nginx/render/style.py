@@ -1,0 +1,35 @@
+"""What the settings, and the nginx that is there, say about every configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep_nginx.model import Listen
+
+__all__ = ["Style"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What is the same for all sites.
+
+    `listen`: where sites are served that say nothing of it, plainly and by TLS. `status`: the unix socket where nginx tells its
+    generation; None: at its public addresses, under a name of ours. `prefix`: the folder of nginx's temporary files, for a whole
+    configuration; None: only what stands inside of somebody's `http { }`. `version`: of the nginx that is to read it.
+    """
+
+    listen: tuple[Listen, ...]
+    status: Path | None = None
+    prefix: Path | None = None
+    version: tuple[int, int, int] = (1, 19, 5)
+    unknown_host: int = 503
+    default_server: bool = True
+    trust_forwarded: bool = False
+    proxy_protocol: bool = False
+    max_body: int = 2**20
+    access_log: str = ""
+    include: str = ""
+    workers: int = 0
+    worker_connections: int = 1024
+    shutdown_timeout: int = 3600
