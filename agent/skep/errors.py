@@ -36,6 +36,8 @@ __all__ = [
     "TemporaryError",
 ]
 
+_SHOWN = 80  # characters of an expression that an error repeats
+
 
 class SkepError(Exception):
     """The root of all errors that skep raises; its text is meant for an operator."""
@@ -53,15 +55,34 @@ class ExpressionError(SkepError):
     """A constraint, affinity or similar expression cannot be parsed.
 
     `expression` is the whole text, `position` the offset in it (characters, from 0) where it went wrong, `expected` what
-    would be right there.
+    would be right there. `kind` is what it was meant for (`constraint`), `where` where it stands (`environment entry 2`). The message
+    ends with the text once more, and a caret below the place.
     """
 
-    def __init__(self, expression: str, position: int, expected: str) -> None:
+    def __init__(
+        self, expression: str, position: int, expected: str, *, kind: str = "expression", where: str = ""
+    ) -> None:
         self.expression = expression
         self.position = position
         self.expected = expected
-        shown = expression if len(expression) <= 80 else expression[:77] + "..."
-        super().__init__(f"invalid expression {shown!r}, at character {position + 1}: expected {expected}")
+        shown = expression if len(expression) <= _SHOWN else f"{expression[: _SHOWN - 3]}..."
+        place = f" ({where})" if where else ""
+        super().__init__(
+            f"invalid {kind} {shown!r}{place}, at character {position + 1}: expected {expected}\n"
+            f"{_pointed_at(expression, position)}"
+        )
+
+    def found_in(self, kind: str, where: str) -> ExpressionError:
+        """The same error, saying where the expression stands."""
+        return ExpressionError(self.expression, self.position, self.expected, kind=kind, where=where)
+
+
+def _pointed_at(text: str, position: int) -> str:
+    """The place and what is around it, with a caret on a second line; what cannot be printed as a question mark."""
+    start = max(0, position - _SHOWN // 2)
+    around = text[start : start + _SHOWN]
+    printable = "".join(each if " " <= each <= "~" else "?" for each in around)
+    return f"  {printable}\n  {' ' * (position - start)}^"
 
 
 class RequestError(SkepError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Created", "create_container"]
 
 _log = logging.getLogger("skep.create")
+_OTHER_SYSTEM = re.compile(r"image operating system \"([A-Za-z0-9_.-]{1,64})\" cannot be used on this platform")
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
@@ -68,7 +70,8 @@ async def create_container(
     """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it.
 
     `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine. With `pull` an
-    image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it.
+    image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it. An image for another
+    operating system than the node's goes to a node with the image's, by a constraint that is kept.
 
     Until it returns, name, ports and resources count as taken. A node that cannot be reached is passed over once; what an engine
     refuses is raised as it says it (EngineError). When the connection breaks after the request went out, the node is asked for the
@@ -113,15 +116,27 @@ class _Creation:
                 self.passed_over[reservation.node.name] = f"passed over, for it cannot be reached: {failure}"
                 _log.warning("node %s cannot be reached, trying another one: %s", reservation.node.name, failure)
             except EngineError as error:
-                if last or not is_missing_image(error):
+                if last:
                     raise
-                return await self._create_where_image_is(error)
+                if system := _OTHER_SYSTEM.search(error.message):  # told by a pull, too
+                    self.request = self._for_system(system[1], error)
+                elif is_missing_image(error):
+                    return await self._create_where_image_is(error)
+                else:
+                    raise
         raise AssertionError("unreachable")
 
     def _extra(self) -> Iterator[Rule]:
         if self.passed_over:
             names = self.passed_over
             yield Rule("create", lambda q: q.keep(lambda node: node.name not in names, lambda node: names[node.name]))
+
+    def _for_system(self, system: str, error: EngineError) -> PlacementRequest:
+        """The request with a constraint to the operating system that its image is for. Raises `error` where nobody reads constraints."""
+        label = self.agent.expression_kinds.get("constraint")
+        if label is None:
+            raise error
+        return self.request.with_entry("constraint", f"ostype=={system}", label)
 
     async def _create_where_image_is(self, missing: EngineError) -> Created:
         image = self.request.container.image
@@ -164,7 +179,7 @@ class _Creation:
         return Created(answer.id, node, self._warnings(answer, reservation.placement), reservation.placement)
 
     def _warnings(self, answer: _Answer, placement: Placement) -> tuple[str, ...]:
-        warnings = tuple(answer.warnings or ())
+        warnings = (*(answer.warnings or ()), *self.request.doubts)
         if placement.given_up and placement.node is not None:
             wishes = ", ".join(placement.given_up)
             warnings += (f"placed on {placement.node.name}; no node could satisfy what was wished: {wishes}",)

@@ -32,6 +32,7 @@ Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode
 PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize StorageOpt Sysctls Tmpfs
 UTSMode Ulimits UsernsMode VolumeDriver VolumesFrom
 """
+_MOVED = {"Memory": "Memory", "MemorySwap": "MemorySwap", "CpuShares": "CpuShares", "Cpuset": "CpusetCpus"}
 _DEEPEST = 100  # Docker's own bodies have eight levels
 _ENDPOINT = "Aliases DriverOpts GwPriority IPAMConfig Links MacAddress NetworkID"
 
@@ -72,7 +73,22 @@ def read_body(data: bytes) -> dict[str, Any]:
         raise _refused("it is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise _refused(str(error)) from None
-    return _canonical(body)
+    return _at_home(_canonical(body))
+
+
+def _at_home(body: dict[str, Any]) -> dict[str, Any]:
+    """With what API 1.5 and older had at the top put into `HostConfig`, where it wins, so that nobody reads past it."""
+    host = body.get("HostConfig")
+    if not (host is None or isinstance(host, dict)) or body.keys().isdisjoint(_MOVED):
+        return body
+    host = dict(host or {})
+    for old, new in _MOVED.items():
+        value = body.get(old)
+        if value is None or type(value) in (int, str):
+            body.pop(old, None)
+            if value:
+                host[new] = value
+    return {**body, "HostConfig": host}
 
 
 def _refused(what: str) -> RequestError:

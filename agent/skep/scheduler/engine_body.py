@@ -38,8 +38,6 @@ def engine_body(request: PlacementRequest, state: ClusterState, node: NodeState)
                 "NetworkingConfig.EndpointsConfig names one network twice, with a node and without, or with two"
             )
         body["NetworkingConfig"] = {**networking, "EndpointsConfig": endpoints}
-    if body.get("CpuShares"):  # where engines before API 1.18 had it
-        body["CpuShares"] = _shares(request.container, node)
     return body
 
 
@@ -78,7 +76,7 @@ def _on_engine(reference: str, node: NodeState) -> str:
     """A container's name as its engine knows it: without the node's, and the id for Swarm's id of it."""
     bare = reference.lstrip("/")
     first, slash, rest = bare.partition("/")
-    if slash and first == node.name:
+    if slash and first in (node.name, node.node.id):
         return rest
     if any(each.id.startswith(bare) or each.name == bare for each in node.containers.values()):
         return reference

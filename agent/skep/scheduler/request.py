@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
-from skep.errors import RequestError
+from skep.errors import ExpressionError, RequestError
 from skep.expressions import MOST_EXPRESSIONS, MOST_REGEXES, Expression, parse_expression
 from skep.models import Container
 from skep.scheduler.body import read_body
+from skep.scheduler.entries import RESCHEDULE, Entries, Entry, check_policies, take_out
 
 __all__ = ["PlacementRequest"]
 
@@ -28,12 +29,14 @@ class PlacementRequest:
     `expressions` are the parsed scheduling entries by kind (`constraint`, `affinity`, …). `body` is the body of
     `POST /containers/create`: scheduling entries are not in `Env` but in labels, as JSON lists, so that they outlive this process;
     its keys have the Engine API's spelling, whatever came. What the chosen node alone decides (the weight of a CPU, names with a node's
-    before them) is put in when it is sent; see `skep.scheduler.engine_body`.
+    before them) is put in when it is sent; see `skep.scheduler.engine_body`. `doubts` are hints for the client, such as that
+    `contraint:node==a` is no constraint.
     """
 
     container: Container
     expressions: Mapping[str, tuple[Expression, ...]] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def from_create(cls, body: bytes, name: str = "", *, kinds: Mapping[str, str]) -> PlacementRequest:
@@ -47,21 +50,24 @@ class PlacementRequest:
         decoded = read_body(body)
         container = Container.from_create(msgspec.json.encode(decoded), name)
         _check_dependencies(container, decoded)
-        env, entries = _taken_out(container.env, kinds)
-        labels = dict(container.labels)
-        for kind, label in kinds.items():
-            entries[kind] = _from_label(labels.get(label, ""), label) + entries[kind]
-            if entries[kind]:
-                labels[label] = msgspec.json.encode(entries[kind]).decode()
-        decoded["Env"], decoded["Labels"] = env, labels
-        expressions = {kind: _parsed(texts) for kind, texts in entries.items() if texts}
-        _check_number(expressions)
-        return cls(replace(container, env=tuple(env), labels=labels), expressions, decoded)
+        found = take_out(container.env, container.labels, kinds)
+        check_policies(found.by_kind.get(RESCHEDULE, []))
+        expressions = _expressions(found, kinds)
+        decoded["Env"], decoded["Labels"] = found.env, found.labels
+        container = replace(container, env=tuple(found.env), labels=found.labels)
+        return cls(container, expressions, decoded, found.doubts)
 
     def with_label(self, key: str, value: str) -> PlacementRequest:
         """The same request, its container with one more label, or another value of it."""
         labels = {**self.container.labels, key: value}
         return replace(self, container=replace(self.container, labels=labels), body={**self.body, "Labels": labels})
+
+    def with_entry(self, kind: str, text: str, label: str) -> PlacementRequest:
+        """The same request with one more scheduling entry, which `label` keeps. Raises ExpressionError."""
+        kept = msgspec.json.decode(self.container.labels.get(label) or "[]", type=list[str])
+        expressions = (*self.expressions.get(kind, ()), parse_expression(text))
+        found = self.with_label(label, msgspec.json.encode([*kept, text]).decode())
+        return replace(found, expressions={**self.expressions, kind: expressions})
 
     @property
     def wishes(self) -> tuple[Expression, ...]:
@@ -76,31 +82,23 @@ def _checked_name(name: str) -> str:
     return bare
 
 
-def _taken_out(env: Iterable[str], kinds: Mapping[str, str]) -> tuple[list[str], dict[str, list[str]]]:
-    rest: list[str] = []
-    entries: dict[str, list[str]] = {kind: [] for kind in kinds}
-    for entry in env:
-        kind, colon, text = entry.partition(":")
-        if colon and kind in entries:
-            entries[kind].append(text)
-        else:
-            rest.append(entry)
-    return rest, entries
+def _expressions(found: Entries, kinds: Mapping[str, str]) -> dict[str, tuple[Expression, ...]]:
+    entries = {kind: each for kind in kinds if (each := found.by_kind.get(kind)) and kind != RESCHEDULE}
+    number = sum(map(len, entries.values()))
+    if number > MOST_EXPRESSIONS:
+        raise RequestError(f"{number} scheduling entries ({', '.join(entries)}): expected at most {MOST_EXPRESSIONS}")
+    expressions = {kind: tuple(_parsed(kind, each) for each in listed) for kind, listed in entries.items()}
+    regexes = sum(each.is_regex for parsed in expressions.values() for each in parsed)
+    if regexes > MOST_REGEXES:
+        raise RequestError(f"{regexes} regular expressions: expected at most {MOST_REGEXES}")
+    return expressions
 
 
-def _from_label(text: str, label: str) -> list[str]:
-    if not text:
-        return []
+def _parsed(kind: str, entry: Entry) -> Expression:
     try:
-        return msgspec.json.decode(text, type=list[str])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise RequestError(f'label {label}: expected a JSON list of texts, such as ["node==node-1"]') from None
-
-
-def _parsed(texts: list[str]) -> tuple[Expression, ...]:
-    if len(texts) > MOST_EXPRESSIONS:
-        raise RequestError(f"{len(texts)} constraints or affinities: expected at most {MOST_EXPRESSIONS}")
-    return tuple(map(parse_expression, texts))
+        return parse_expression(entry.text)
+    except ExpressionError as error:
+        raise error.found_in(kind, entry.where) from None
 
 
 def _check_dependencies(container: Container, body: Mapping[str, Any]) -> None:
@@ -109,12 +107,3 @@ def _check_dependencies(container: Container, body: Mapping[str, Any]) -> None:
     number = len(container.links) + len(container.volumes_from) + len(networks if isinstance(networks, dict) else ())
     if number > _MOST_DEPENDENCIES:
         raise RequestError(f"{number} links, volumes from and networks: expected at most {_MOST_DEPENDENCIES}")
-
-
-def _check_number(expressions: Mapping[str, tuple[Expression, ...]]) -> None:
-    number = sum(map(len, expressions.values()))
-    if number > MOST_EXPRESSIONS:
-        raise RequestError(f"{number} constraints and affinities: expected at most {MOST_EXPRESSIONS}")
-    regexes = sum(each.is_regex for found in expressions.values() for each in found)
-    if regexes > MOST_REGEXES:
-        raise RequestError(f"{regexes} regular expressions: expected at most {MOST_REGEXES}")

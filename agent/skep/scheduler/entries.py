@@ -1,0 +1,108 @@
+"""Scheduling entries: `-e constraint:…` in the environment, and the labels that keep them.
+
+Source: classic Swarm. A label holds a JSON list of texts; those of the environment are added to it, after its own, and leave the
+environment. What is kept so outlives the manager, and is read by Swarm's own tools as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from skep.errors import RequestError
+
+__all__ = ["RESCHEDULE", "Entries", "Entry", "check_policies", "take_out"]
+
+RESCHEDULE = "reschedule"
+"""The kind of entry that says what becomes of a container when its node fails: `off` or `on-node-failure`."""
+
+_POLICIES = ("off", "on-node-failure")
+_CORE = {RESCHEDULE: "com.docker.swarm.reschedule-policies"}
+_SWARM = ("affinity", "constraint", "whitelist")  # kinds that people know, whether or not the plugin is there
+_LONGEST_KIND = 20
+
+
+class Entry(NamedTuple):
+    """One entry's text without its kind, and where it stands (`environment entry 2`, counted from 1)."""
+
+    text: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What `take_out` found: the entries by kind, and environment and labels as an engine gets them.
+
+    `doubts` are things in the environment that look like an entry and are none, each with a hint, for the client.
+    """
+
+    env: list[str]
+    labels: dict[str, str]
+    by_kind: dict[str, list[Entry]] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+
+
+def take_out(env: Iterable[str], labels: Mapping[str, str], kinds: Mapping[str, str]) -> Entries:
+    """Take the entries of the `kinds` (and `reschedule`) out of environment and labels; `kinds` maps each to the label that keeps it.
+
+    Raises RequestError (400) for a label that is not a JSON list of texts.
+    """
+    kinds = {**_CORE, **kinds}
+    rest: list[str] = []
+    doubts: list[str] = []
+    found: dict[str, list[Entry]] = {}
+    for number, entry in enumerate(env, 1):
+        kind, colon, text = entry.partition(":")
+        if colon and kind in kinds:
+            found.setdefault(kind, []).append(Entry(text, f"environment entry {number}"))
+        else:
+            rest.append(entry)
+            if colon and "=" not in kind and len(doubts) < len(_SWARM):
+                doubts.extend(_doubts(kind, text, number, kinds))
+    kept = dict(labels)
+    for kind, label in kinds.items():
+        found[kind] = [*_of_label(labels.get(label, ""), label), *found.get(kind, ())]
+        if found[kind]:
+            kept[label] = msgspec.json.encode([entry.text for entry in found[kind]]).decode()
+    return Entries(rest, kept, {kind: entries for kind, entries in found.items() if entries}, tuple(doubts))
+
+
+def _of_label(text: str, label: str) -> Iterator[Entry]:
+    if not text:
+        return
+    try:
+        entries = msgspec.json.decode(text, type=list[str])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RequestError(
+            f'label {label}: expected a JSON list of texts, such as ["node==node-1"], got {text[:80]!r} ({error})'
+        ) from None
+    for number, entry in enumerate(entries, 1):
+        yield Entry(entry, f"label {label}, entry {number}")
+
+
+def _doubts(kind: str, text: str, number: int, kinds: Mapping[str, str]) -> Iterator[str]:
+    """A hint where somebody may have meant an entry: `contraint:node==a`, or one whose plugin is not there."""
+    if len(kind) > _LONGEST_KIND or not ("==" in text or "!=" in text):
+        return
+    said = f"environment entry {number} ({kind[:_LONGEST_KIND]}:…) is handed to the container as it is"
+    if kind in _SWARM:
+        yield f"{said}: the plugin that reads such entries is not configured"
+        return
+    from difflib import get_close_matches  # for mistakes only
+
+    near = get_close_matches(kind.strip().lower(), [*kinds, *_SWARM], 1, 0.75)
+    if near:
+        yield f"{said}; did you mean {near[0]}:…?"
+
+
+def check_policies(entries: list[Entry]) -> None:
+    """Raises RequestError (400) unless there is at most one reschedule policy, and it is one that exists."""
+    if len(entries) > 1:
+        told = ", ".join(f"{text[:80]!r} ({where})" for text, where in entries[:5])
+        raise RequestError(f"too many reschedule policies: {told}: expected one")
+    for text, where in entries:
+        if text not in _POLICIES:
+            raise RequestError(f"invalid reschedule policy: {text[:80]!r} ({where}): expected {' or '.join(_POLICIES)}")
