@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skep.cluster.state import NodeState
 
-__all__ = ["NodeSet"]
+__all__ = ["NodeSet", "mask_of"]
+
+_FEW = 8
+_WORD = 512
+_ONES = (1 << _WORD) - 1
+
+
+def mask_of(nodes: Collection[NodeState]) -> int:
+    """The bits of these nodes."""
+    if len(nodes) <= _FEW:
+        mask = 0
+        for node in nodes:
+            mask |= 1 << node.ordinal
+        return mask
+    ordinals = [node.ordinal for node in nodes]
+    bits = bytearray((max(ordinals) >> 3) + 1)  # bit by bit in place: a long integer would be copied for each
+    for ordinal in ordinals:
+        bits[ordinal >> 3] |= 1 << (ordinal & 7)
+    return int.from_bytes(bits, "little")
 
 
 class NodeSet:
@@ -46,14 +64,17 @@ class NodeSet:
         return hash(self.mask)
 
     def __contains__(self, node: NodeState) -> bool:
-        return bool(self.mask >> node.ordinal & 1)
+        return node.ordinal >= 0 and bool(self.mask >> node.ordinal & 1)
 
     def __iter__(self) -> Iterator[NodeState]:
-        mask, order = self.mask, self._order
-        while mask:
-            lowest = mask & -mask
-            yield order[lowest.bit_length() - 1]
-            mask ^= lowest
+        order = self._order
+        length = self.mask.bit_length()
+        for start in range(0, length, _WORD):  # a word at a time: taking bits off a long integer copies it for each
+            word = self.mask >> start & _ONES
+            while word:
+                lowest = word & -word
+                yield order[start + lowest.bit_length() - 1]
+                word ^= lowest
 
     def __repr__(self) -> str:
         return f"<NodeSet {[node.name for node in self]}>"
@@ -66,8 +87,8 @@ class NodeSet:
 
     def where(self, test: Callable[[NodeState], bool]) -> NodeSet:
         """Those for which `test` is true. It looks at each node; an index of the cluster's state is quicker."""
-        mask = 0
-        for node in self:
-            if test(node):
-                mask |= 1 << node.ordinal
-        return NodeSet(mask, self._order)
+        return NodeSet(mask_of([node for node in self if test(node)]), self._order)
+
+    def only(self, nodes: Collection[NodeState]) -> NodeSet:
+        """Those of `nodes` that are in it."""
+        return NodeSet(mask_of(nodes) & self.mask, self._order)

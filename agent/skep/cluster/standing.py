@@ -1,29 +1,32 @@
 """Questions that are asked again and again, kept answered: indexes that follow the state's changes.
 
 The state only notes what changed; an index reads the notes when it is next asked. So a change costs the same however many
-indexes there are, and one that nobody asks any more costs nothing.
+indexes there are, and one that nobody asks any more costs nothing. An index knows nodes, not their numbers: when nodes come and go,
+and the numbers move, only the masks that are asked for are made anew.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from skep.cluster.nodeset import mask_of
 from skep.models import Container
 
 if TYPE_CHECKING:
     from skep.cluster.state import NodeState
 
-__all__ = ["ContainerIndex", "NodeIndex", "Standing"]
+__all__ = ["ContainerIndex", "NodeIndex", "Note", "Standing", "TestIndex"]
 
 _MOST_INDEXES = 64  # of each kind; the one that was not asked for the longest time goes first
 _MOST_NOTES = 4096  # an index that missed more is made anew
+_MOST_MASKS = 1024  # of one index
 
 
-class _Note(NamedTuple):
-    """A container came to a node (1), or went (-1); 0: something else about the node changed."""
+class Note(NamedTuple):
+    """A container came to a node (1), or went (-1); 0: something else about the node changed, or it joined or left."""
 
     node: NodeState
     container: Container | None
@@ -31,122 +34,242 @@ class _Note(NamedTuple):
 
 
 class ContainerIndex:
-    """From a key to the nodes that hold a container with that key, as a mask. `keys_of` gives a container's keys."""
+    """From a key to the nodes that hold a container with that key. `keys_of` gives a container's keys."""
 
-    __slots__ = ("_counts", "_keys_of", "masks", "position")
+    __slots__ = ("_holders", "_keys_of", "_masks", "numbering", "position")
 
     def __init__(self, keys_of: Callable[[Container], Iterable[Hashable]], nodes: Sequence[NodeState]) -> None:
         self._keys_of = keys_of
-        self._counts: dict[tuple[Hashable, int], int] = {}
-        self.masks: dict[Hashable, int] = {}
-        self.position = 0
+        # of a key that one container has, its node: many keys are as distinct as names
+        self._holders: dict[Hashable, NodeState | dict[NodeState, int]] = {}
+        self._masks: dict[Hashable, int] = {}
+        self.numbering = self.position = 0
         for node in nodes:
             for container in node.containers.values():
-                self.apply(_Note(node, container, 1))
+                for key in keys_of(container):
+                    self._add(key, node)
 
-    def apply(self, note: _Note) -> None:
+    def apply(self, note: Note) -> None:
         """Follow one change."""
-        if note.container is None:
+        if note.container is not None:
+            change = self._add if note.change > 0 else self._remove
+            for key in self._keys_of(note.container):
+                if change(key, note.node) and key in self._masks:
+                    self._masks[key] ^= 1 << note.node.ordinal
+
+    def _add(self, key: Hashable, node: NodeState) -> bool:
+        """True when the node is new to the key."""
+        known = self._holders.get(key)
+        if known is None:
+            self._holders[key] = node
+            return True
+        if not isinstance(known, dict):
+            known = self._holders[key] = {known: 1}
+        before = known.get(node, 0)
+        known[node] = before + 1
+        return not before
+
+    def _remove(self, key: Hashable, node: NodeState) -> bool:
+        known = self._holders[key]
+        if not isinstance(known, dict):
+            del self._holders[key]
+            return True
+        known[node] -= 1
+        if known[node]:
+            return False
+        del known[node]
+        if not known:
+            del self._holders[key]
+        return True
+
+    def renumber(self) -> None:
+        """The nodes' numbers have moved."""
+        self._masks.clear()
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """All keys."""
+        return iter(self._holders)
+
+    def mask(self, key: Hashable) -> int:
+        """The nodes that hold a container with that key."""
+        known = self._masks.get(key)
+        if known is not None:
+            return known
+        holders = self._holders.get(key)
+        if holders is None:
+            return 0
+        if not isinstance(holders, dict):
+            return 1 << holders.ordinal
+        if len(self._masks) >= _MOST_MASKS:
+            self._masks.clear()
+        mask = self._masks[key] = mask_of(holders)
+        return mask
+
+
+class TestIndex:
+    """The nodes that hold a container that passes. `first`, if there is one, tells them at the start quicker than test by test."""
+
+    __slots__ = ("_holders", "_mask", "_test", "numbering", "position")
+
+    def __init__(
+        self,
+        test: Callable[[Container], bool],
+        nodes: Sequence[NodeState],
+        first: Callable[[], Iterable[NodeState]] | None = None,
+    ) -> None:
+        self._test = test
+        self._holders = set(first() if first is not None else filter(self._passes, nodes))
+        self._mask: int | None = None
+        self.numbering = self.position = 0
+
+    def _passes(self, node: NodeState) -> bool:
+        return any(map(self._test, node.containers.values()))
+
+    def apply(self, note: Note) -> None:
+        """Follow one change. Where one that passes is gone, the node is looked through again: as it is by now, which is as good."""
+        node = note.node
+        if note.container is None or (node in self._holders) is (note.change > 0) or not self._test(note.container):
             return
-        ordinal = note.node.ordinal
-        for key in self._keys_of(note.container):
-            before = self._counts.get((key, ordinal), 0)
-            after = before + note.change
-            if after:
-                self._counts[key, ordinal] = after
-                if not before:
-                    self.masks[key] = self.masks.get(key, 0) | 1 << ordinal
-                continue
-            del self._counts[key, ordinal]
-            left = self.masks[key] & ~(1 << ordinal)
-            if left:
-                self.masks[key] = left
-            else:
-                del self.masks[key]
+        if note.change > 0:
+            self._holders.add(node)
+        elif self._passes(node):
+            return
+        else:
+            self._holders.discard(node)
+        if self._mask is not None:
+            self._mask ^= 1 << node.ordinal
+
+    def renumber(self) -> None:
+        """The nodes' numbers have moved."""
+        self._mask = None
+
+    @property
+    def mask(self) -> int:
+        """The nodes as bits."""
+        if self._mask is None:
+            self._mask = mask_of(self._holders)
+        return self._mask
 
 
 class NodeIndex:
     """The nodes grouped by `rank_of`, smallest first; a node whose rank is None is in no group."""
 
-    __slots__ = ("_rank_of", "_ranks", "masks", "order", "position")
+    __slots__ = ("_masks", "_order", "_rank_of", "_ranks", "numbering", "position")
 
     def __init__(self, rank_of: Callable[[NodeState], Any], nodes: Sequence[NodeState]) -> None:
         self._rank_of = rank_of
-        self._ranks: dict[int, Any] = {}
-        self.masks: dict[Any, int] = {}
-        self.order: list[Any] = []
-        self.position = 0
+        self._ranks: dict[NodeState, Any] = {}
+        self._masks: dict[Any, int] | None = None
+        self._order: list[Any] = []
+        self.numbering = self.position = 0
         for node in nodes:
-            self.apply(_Note(node, None, 0))
+            rank = rank_of(node)
+            if rank is not None:
+                self._ranks[node] = rank
 
-    def apply(self, note: _Note) -> None:
+    def apply(self, note: Note) -> None:
         """Follow one change: of a node's own rank, whatever changed on it."""
-        ordinal, bit = note.node.ordinal, 1 << note.node.ordinal
-        old, new = self._ranks.get(ordinal), self._rank_of(note.node)
+        node = note.node
+        old = self._ranks.get(node)
+        new = self._rank_of(node) if node.ordinal >= 0 else None
         if old == new:
             return
+        if new is None:
+            del self._ranks[node]
+        else:
+            self._ranks[node] = new
+        if self._masks is not None:
+            self._move(self._masks, 1 << node.ordinal, old, new)
+
+    def _move(self, masks: dict[Any, int], bit: int, old: Any, new: Any) -> None:
         if old is not None:
-            left = self.masks[old] & ~bit
+            left = masks[old] & ~bit
             if left:
-                self.masks[old] = left
+                masks[old] = left
             else:
-                del self.masks[old]
-                del self.order[bisect_left(self.order, old)]
-        self._ranks[ordinal] = new
+                del masks[old]
+                del self._order[bisect_left(self._order, old)]
         if new is not None:
-            if new not in self.masks:
-                insort(self.order, new)
-            self.masks[new] = self.masks.get(new, 0) | bit
+            if new not in masks:
+                insort(self._order, new)
+            masks[new] = masks.get(new, 0) | bit
+
+    def renumber(self) -> None:
+        """The nodes' numbers have moved."""
+        self._masks = None
+
+    def groups(self) -> Iterator[tuple[Any, int]]:
+        """Each rank with its nodes as bits."""
+        if self._masks is None:
+            nodes: dict[Any, list[NodeState]] = {}
+            for node, rank in self._ranks.items():
+                nodes.setdefault(rank, []).append(node)
+            self._masks = {rank: mask_of(found) for rank, found in nodes.items()}
+            self._order = sorted(nodes)
+        masks = self._masks
+        return ((rank, masks[rank]) for rank in self._order)
 
 
-_Index = TypeVar("_Index", ContainerIndex, NodeIndex)
+_Index = TypeVar("_Index", ContainerIndex, NodeIndex, TestIndex)
 
 
 class Standing:
     """All indexes of one state, and the notes that they follow."""
 
-    __slots__ = ("_containers", "_first", "_nodes", "_notes")
+    __slots__ = ("_containers", "_first", "_nodes", "_notes", "_numbering", "_tests")
 
     def __init__(self) -> None:
         self._containers: OrderedDict[Hashable, ContainerIndex] = OrderedDict()
+        self._tests: OrderedDict[Hashable, TestIndex] = OrderedDict()
         self._nodes: OrderedDict[Hashable, NodeIndex] = OrderedDict()
-        self._notes: list[_Note] = []
+        self._notes: list[Note] = []
         self._first = 0  # the number of the first note that is kept
+        self._numbering = 0
 
-    def forget(self) -> None:
-        """The order of the nodes has changed: all indexes are made anew."""
-        self._containers.clear()
-        self._nodes.clear()
-        self._notes.clear()
+    def renumbered(self) -> None:
+        """Nodes' numbers have moved."""
+        self._numbering += 1
 
     def note(self, node: NodeState, container: Container | None = None, change: int = 0) -> None:
         """Take down a change, after it was made."""
-        if not self._containers and not self._nodes:
+        if not self._containers and not self._nodes and not self._tests:
             return
         if len(self._notes) >= _MOST_NOTES:
             del self._notes[: _MOST_NOTES // 2]
             self._first += _MOST_NOTES // 2
-        self._notes.append(_Note(node, container, change))
+        self._notes.append(Note(node, container, change))
 
     def containers(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]], nodes: Sequence[NodeState]
-    ) -> Mapping[Hashable, int]:
-        """The masks of the container index of that name."""
-        return self._current(self._containers, key, lambda: ContainerIndex(keys_of, nodes)).masks
+    ) -> ContainerIndex:
+        """The container index of that name."""
+        return self._current(self._containers, key, lambda: ContainerIndex(keys_of, nodes))
+
+    def tests(
+        self,
+        key: Hashable,
+        test: Callable[[Container], bool],
+        nodes: Sequence[NodeState],
+        first: Callable[[], Iterable[NodeState]] | None,
+    ) -> TestIndex:
+        """The test index of that name."""
+        return self._current(self._tests, key, lambda: TestIndex(test, nodes, first))
 
     def nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any], nodes: Sequence[NodeState]) -> NodeIndex:
         """The node index of that name."""
         return self._current(self._nodes, key, lambda: NodeIndex(rank_of, nodes))
 
     def _current(self, known: OrderedDict[Hashable, _Index], key: Hashable, make: Callable[[], _Index]) -> _Index:
-        end = self._first + len(self._notes)
         index = known.pop(key, None)  # so that what fails on the way is not kept
         if index is None or index.position < self._first:
             index = make()
         else:
+            if index.numbering != self._numbering:
+                index.renumber()
             for at in range(index.position - self._first, len(self._notes)):
                 index.apply(self._notes[at])
-        index.position = end
+        index.numbering = self._numbering
+        index.position = self._first + len(self._notes)
         known[key] = index
         if len(known) > _MOST_INDEXES:
             known.popitem(last=False)

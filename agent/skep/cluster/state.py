@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from skep.cluster import lookup
 from skep.cluster.containers import ContainerIndex
+from skep.cluster.lines import Lines
 from skep.cluster.masks import Masks
-from skep.cluster.nodeset import NodeSet
+from skep.cluster.nodeset import NodeSet, mask_of
 from skep.cluster.standing import Standing
+from skep.expressions import Expression
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
 __all__ = ["ClusterState", "NodeState", "reservation_key"]
@@ -24,11 +26,22 @@ class NodeState:
     `memory_used` is what its containers of any state reserve, in bytes.
     """
 
-    __slots__ = ("containers", "images", "memory_used", "nano_cpus_used", "networks", "node", "ordinal", "volumes")
+    __slots__ = (
+        "_text",
+        "containers",
+        "images",
+        "memory_used",
+        "nano_cpus_used",
+        "networks",
+        "node",
+        "ordinal",
+        "volumes",
+    )
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.ordinal = 0
+        self.ordinal = -1  # its number in the natural order of names; none where it is not in the state
+        self._text: bytes | None = None
         self.containers: dict[str, Container] = {}
         self.images: Sequence[Image] = ()
         self.networks: Sequence[Network] = ()
@@ -45,6 +58,17 @@ class NodeState:
     def cpus_used(self) -> float:
         """How many CPUs its containers of any state reserve."""
         return self.nano_cpus_used / 1e9
+
+    def container_text(self) -> bytes:
+        """The names and ids of its containers, one a line, to be searched all at once."""
+        if self._text is None:
+            lines = [text for each in self.containers.values() for text in (each.name, each.id) if text]
+            self._text = "\n".join(lines).encode("utf-8", "replace")
+        return self._text
+
+    def containers_changed(self) -> None:
+        """For the state: a container has come or gone."""
+        self._text = None
 
     def __repr__(self) -> str:
         return f"<NodeState {self.name} {self.node.status}, {len(self.containers)} containers>"
@@ -81,14 +105,18 @@ class ClusterState:
         state = self._by_name.get(node.name)
         if state is None:
             state = self._by_name[node.name] = NodeState(node)
-            insort(self._order, state, key=lambda each: natural_key(each.name))
-            self._number()
+            key = natural_key(node.name)
+            place = bisect_right(self._order, key, key=lambda each: natural_key(each.name))
+            self._order.insert(place, state)
+            self._number(place)
+            self._masks.node_joined(state)
+            self._standing.note(state)
             return state
         old, state.node = state.node, node
         if old.is_healthy is not node.is_healthy:
             self._masks.health_changed(state)
         if old.labels != node.labels:
-            self._masks.labels_changed()
+            self._masks.labels_changed(state, old.labels)
         if old.cpus != node.cpus:
             state.nano_cpus_used = sum(_nano_cpus(container, node) for container in state.containers.values())
         self._standing.note(state)
@@ -98,16 +126,21 @@ class ClusterState:
         """Forget a node with everything on it. Raises KeyError."""
         state = self._by_name.pop(name)
         self.version += 1
-        for container in state.containers.values():
+        containers, state.containers = state.containers, {}
+        for container in containers.values():
             self._containers.remove(container)
-        self._order.remove(state)
-        self._number()
+            self._standing.note(state, container, -1)
+        place, state.ordinal = state.ordinal, -1
+        del self._order[place]
+        self._number(place)
+        self._masks.node_left(place)
+        self._standing.note(state)
 
-    def _number(self) -> None:
-        for ordinal, state in enumerate(self._order):
-            state.ordinal = ordinal
-        self._masks.forget()
-        self._standing.forget()
+    def _number(self, place: int) -> None:
+        """Number the nodes from there on."""
+        for ordinal in range(place, len(self._order)):
+            self._order[ordinal].ordinal = ordinal
+        self._standing.renumbered()
 
     # -- what is on a node
 
@@ -121,6 +154,7 @@ class ClusterState:
             # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
             self._take_out(state, reservation_key(container))
         state.containers[key] = container
+        state.containers_changed()
         self._containers.add(container)
         state.memory_used += container.memory
         state.nano_cpus_used += _nano_cpus(container, state.node)
@@ -143,6 +177,7 @@ class ClusterState:
         container = state.containers.pop(key, None)
         if container is None:
             return None
+        state.containers_changed()
         self._containers.remove(container)
         state.memory_used -= container.memory
         state.nano_cpus_used -= _nano_cpus(container, state.node)
@@ -221,10 +256,7 @@ class ClusterState:
 
     def node_set(self, nodes: Iterable[NodeState]) -> NodeSet:
         """These nodes as a set."""
-        mask = 0
-        for node in nodes:
-            mask |= 1 << node.ordinal
-        return NodeSet(mask, self._order)
+        return NodeSet(mask_of(list(nodes)), self._order)
 
     def all_nodes(self) -> NodeSet:
         """Every node."""
@@ -234,20 +266,64 @@ class ClusterState:
         """Those whose state is known now."""
         return NodeSet(self._masks.healthy(), self._order)
 
-    def with_label(self, key: str, test: Callable[[str], bool]) -> NodeSet:
-        """The nodes whose label `key` passes; a node without it counts as "". `test` is called once per distinct value."""
-        return NodeSet(self._masks.with_label(key, test), self._order)
+    def with_label(self, label: str, test: Callable[[str], bool], *, key: Hashable = None) -> NodeSet:
+        """The nodes whose label passes; a node without it counts as "". `test` is called once per distinct value.
 
-    def with_container(self, test: Callable[[Container], bool], *, key: Hashable = None) -> NodeSet:
+        With a `key`, as in `with_container`, the answer is kept until a node's labels change.
+        """
+        return NodeSet(self._masks.with_label(label, test, key), self._order)
+
+    def with_container(
+        self,
+        test: Callable[[Container], bool],
+        *,
+        key: Hashable = None,
+        first: Callable[[], Iterable[NodeState]] | None = None,
+    ) -> NodeSet:
         """The nodes that hold a container that passes, those under way included.
 
         `test` is called for every container, unless `key` names it: then the answer is kept, and later only what changed is tested.
-        A key stands for one test, whoever asks; begin it with the plugin's name.
+        A key stands for one test, whoever asks; begin it with the plugin's name. `first` gives the first answer where that can be
+        had quicker, from another index or from the nodes' `container_text`.
         """
         if key is None:
             return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
-        masks = self._standing.containers((key, "test"), lambda c: (True,) if test(c) else (), self._order)
-        return NodeSet(masks.get(True, 0), self._order)
+        return NodeSet(self._standing.tests(key, test, self._order, first).mask, self._order)
+
+    def with_container_label(self, label: str, test: Callable[[str], bool], *, key: Hashable) -> NodeSet:
+        """The nodes that hold a container whose label passes; one without it counts as "". `key` as in `with_container`.
+
+        `test` is called once per distinct value at first, of an index of that label, and then for what changed.
+        """
+
+        def first() -> NodeSet:
+            index = self._standing.containers(
+                ("skep", "label", label), lambda each: (each.labels.get(label, ""),), self._order
+            )
+            mask = 0
+            for value in index:
+                if test(str(value)):
+                    mask |= index.mask(value)
+            return NodeSet(mask, self._order)
+
+        return self.with_container(lambda each: test(each.labels.get(label, "")), key=key, first=first)
+
+    def with_container_like(self, expression: Expression) -> NodeSet:
+        """The nodes that hold a container whose name or id fits the expression's value, whatever its operator.
+
+        A value that is no pattern also fits the short form of an id.
+        """
+        value = expression.value
+        if expression.pattern is None:
+            named = [each.node for each in self.named(value)]
+            ids = [each.node for each in self.with_id(value) if value in (each.id, each.short_id)]
+            return self.node_set([self._by_name[node] for node in {*named, *ids}])
+        fits, lines = expression.equals, Lines(expression)
+        return self.with_container(
+            lambda each: fits(each.name) or (each.id != "" and fits(each.id)) if each.name else fits(each.id),
+            key=("skep", "like", value, lines.regex),
+            first=lambda: [node for node in self._order if lines.match(node.container_text())],
+        )
 
     def container_index(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]]
@@ -257,8 +333,8 @@ class ClusterState:
         `keys_of` must depend on the container alone. Ask with the function that is returned, before the next await; `key` names the
         index, as in `with_container`.
         """
-        masks = self._standing.containers((key, "keys"), keys_of, self._order)
-        return lambda each: NodeSet(masks.get(each, 0), self._order)
+        index = self._standing.containers(key, keys_of, self._order)
+        return lambda each: NodeSet(index.mask(each), self._order)
 
     def rank_nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any]) -> list[tuple[Any, NodeSet]]:
         """All nodes grouped by rank, smallest first, without those whose rank is None.
@@ -266,12 +342,15 @@ class ClusterState:
         The state keeps the ranks, under `key` as in `with_container`, and ranks a node anew when something on it changed; so
         `rank_of` must depend on the node alone.
         """
-        index = self._standing.nodes(key, rank_of, self._order)
-        return [(rank, NodeSet(index.masks[rank], self._order)) for rank in index.order]
+        order = self._order
+        return [(rank, NodeSet(mask, order)) for rank, mask in self._standing.nodes(key, rank_of, order).groups()]
 
-    def with_image(self, test: Callable[[Image], bool]) -> NodeSet:
-        """The nodes that hold an image that passes. `test` is called once per image, however many nodes have it."""
-        return NodeSet(self._masks.with_image(test), self._order)
+    def with_image(self, test: Callable[[Image], bool], *, key: Hashable = None) -> NodeSet:
+        """The nodes that hold an image that passes. `test` is called once per image, however many nodes have it.
+
+        With a `key`, as in `with_container`, the answer is kept until a node's images change.
+        """
+        return NodeSet(self._masks.with_image(test, key), self._order)
 
     def by_container_count(self) -> Iterator[tuple[int, NodeSet]]:
         """All nodes, grouped by their number of containers (any state, those under way too), fewest first."""

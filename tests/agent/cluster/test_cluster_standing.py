@@ -107,7 +107,11 @@ def test_with_a_key_a_container_is_tested_once() -> None:
     assert tested == ["a"]
     state.put_container(Container("b", "two", "n1"))
     state.with_container(test, key="mine")
-    assert tested == ["a", "b"]
+    assert tested == ["a"]  # the node has one that passes: another one changes nothing
+    put_node(state, "n2", 0)
+    state.put_container(Container("c", "three", "n2"))
+    assert len(state.with_container(test, key="mine")) == 2
+    assert tested == ["a", "c"]
 
 
 def test_only_so_many_indexes_are_kept() -> None:
