@@ -59,15 +59,19 @@ class Applier:
         self._clock = clock
         self._identity = ""
         self._good: Rendered | None = None
+        self._asked: tuple[Sequence[Backend], Rules] | None = None  # what the live configuration was made of
 
     async def apply(self, backends: Sequence[Backend]) -> None:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
+        if self._asked == (backends, self.rules) and self.live is not None and self._identity == self._place.identity:
+            return
+        self._asked = None
         kept = [backend for backend in backends if backend not in self.refused]
         try:
             rendered = await self._render(kept)
             if self._is_live(rendered) or await self._found_live(rendered):
-                self.backends = tuple(kept)
+                self._took(backends, kept)
                 return
             await self._test(rendered)
         except Refused as refusal:
@@ -75,7 +79,15 @@ class Applier:
             rendered = await self._render(kept)
         if not self._is_live(rendered):
             await self._swap(rendered)
+        self._took(backends, kept)
+
+    def _took(self, asked: Sequence[Backend], kept: Sequence[Backend]) -> None:
         self.backends = tuple(kept)
+        self._asked = asked, self.rules
+
+    async def preview(self, backends: Sequence[Backend]) -> Rendered:
+        """The configuration that these would give, but for those that nginx refuses. Raises Refused for what cannot be written."""
+        return await self._render([backend for backend in backends if backend not in self.refused])
 
     async def _render(self, backends: Sequence[Backend]) -> Rendered:
         """In a thread: a thousand sites take a tenth of a second. What cannot be written is refused as if by nginx."""
@@ -193,3 +205,4 @@ class Applier:
         there, now = set(backends), self._clock()
         for backend in [b for b, until in self._until.items() if b not in there or until < now]:
             del self.refused[backend], self._until[backend]
+            self._asked = None

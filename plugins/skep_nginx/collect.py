@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from skep import ClusterState, Container, ContainerState, Health, NodeState
+from skep_nginx.flaps import Flaps
 from skep_nginx.model import Host, Server
 from skep_nginx.reach import View, choose_port, find_server
 from skep_nginx.wishes import Wish, read_wish
 
 __all__ = ["Backend", "Collector", "HealthRule", "Picture", "Rejection"]
+
+_CREATED = "it was not started yet"
 
 HealthRule = Literal["healthy", "not-unhealthy", "ignore"]
 
@@ -19,7 +22,7 @@ HealthRule = Literal["healthy", "not-unhealthy", "ignore"]
 @dataclass(frozen=True, slots=True)
 class Backend:
     """A container that names hosts. `servers` are where it answers, by its own ports; there are none where it gets no requests now
-    (it is stopped, not healthy, …). `created` is when, in seconds since the epoch.
+    (it is stopped, not healthy, …), and `why` says why. `created` is when, in seconds since the epoch.
     """
 
     id: str
@@ -28,6 +31,7 @@ class Backend:
     wish: Wish
     servers: tuple[tuple[int | None, Server], ...] = ()
     created: float = 0.0
+    why: str = field(default="", compare=False)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -56,10 +60,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the cluster's state asks of nginx."""
+    """What the cluster's state asks of nginx. `idle` were never started, so their sites are nothing yet; `held` is the least number of
+    seconds after which one that flapped may have requests again, None where there is none.
+    """
 
     backends: tuple[Backend, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    idle: tuple[Backend, ...] = ()
+    held: float | None = None
 
 
 @dataclass
@@ -69,6 +77,7 @@ class Collector:
     health: HealthRule = "healthy"
     most_hosts: int = 32
     reserved: frozenset[str] = frozenset()
+    flaps: Flaps = field(default_factory=Flaps)
     _known: dict[str, tuple[Container, Wish | str | None]] = field(default_factory=dict)
 
     def collect(self, state: ClusterState, view: View, leaving: Collection[str] = ()) -> Picture:
@@ -86,30 +95,12 @@ class Collector:
                 if isinstance(wish, str):
                     rejections.append(_reject(container, "value", wish))
                 elif wish is not None:
-                    servers: dict[int | None, Server] = {}
-                    if container.id not in leaving and self._serves(container, node):
-                        for port in wish.ports:
-                            try:
-                                servers[port] = find_server(
-                                    view, container, node.node, choose_port(container, port), drivers
-                                )
-                            except ValueError as error:
-                                rejections.append(_reject(container, "reach", str(error)))
-                    backends.append(
-                        Backend(
-                            container.id,
-                            container.name,
-                            container.node,
-                            wish,
-                            tuple(servers.items()),
-                            container.created,
-                        )
-                    )
+                    why = "it is being stopped" if container.id in leaving else self._refusal(container, node)
+                    servers = {} if why else _servers(view, container, node, wish, drivers, rejections)
+                    backends.append(_backend(container, wish, servers, why))
         self._known = known
-        return Picture(
-            tuple(sorted(backends, key=lambda each: (each.node, each.name, each.id))),
-            tuple(sorted(rejections, key=lambda each: (each.node, each.name, each.id))),
-        )
+        self.flaps.keep(known)
+        return _picture(backends, rejections, [self.flaps.held(id_) for id_ in known] if self._damps else [])
 
     def _wish(self, container: Container) -> Wish | str | None:
         """What it asks for, or what is wrong with that."""
@@ -125,12 +116,62 @@ class Collector:
                 return f"VIRTUAL_HOST has {host!r}: the settings reserve this name"
         return wish
 
-    def _serves(self, container: Container, node: NodeState) -> bool:
-        if container.state is not ContainerState.RUNNING or not node.node.is_healthy:
-            return False
-        if self.health == "healthy":
-            return container.health in (Health.NONE, Health.HEALTHY)
-        return self.health == "ignore" or container.health is not Health.UNHEALTHY
+    @property
+    def _damps(self) -> bool:
+        return self.health != "ignore"
+
+    def _refusal(self, container: Container, node: NodeState) -> str:
+        """Why a container gets no requests now; "" for one that gets some."""
+        self.flaps.note(container)
+        if container.state is ContainerState.CREATED:
+            return _CREATED
+        if container.state is not ContainerState.RUNNING:
+            return f"it is {container.state.value}"
+        if not node.node.is_healthy:
+            return f"its node does not answer: {node.node.error}"
+        if not self._damps or container.health is Health.NONE:
+            return ""
+        if container.health is Health.UNHEALTHY or (self.health == "healthy" and container.health is Health.STARTING):
+            return (
+                "its health check fails"
+                if container.health is Health.UNHEALTHY
+                else "its health check has not passed yet"
+            )
+        if held := self.flaps.held(container.id):
+            return f"it was unhealthy {self.flaps.count(container.id)} times lately: healthy for {held:.1f} s more, it returns"
+        return ""
+
+
+def _servers(
+    view: View,
+    container: Container,
+    node: NodeState,
+    wish: Wish,
+    drivers: dict[str, str],
+    rejections: list[Rejection],
+) -> dict[int | None, Server]:
+    """Where it answers, by the ports that it names; what is not reached becomes a rejection."""
+    servers: dict[int | None, Server] = {}
+    for port in wish.ports:
+        try:
+            servers[port] = find_server(view, container, node.node, choose_port(container, port), drivers)
+        except ValueError as error:
+            rejections.append(_reject(container, "reach", str(error)))
+    return servers
+
+
+def _backend(container: Container, wish: Wish, servers: dict[int | None, Server], why: str) -> Backend:
+    return Backend(container.id, container.name, container.node, wish, tuple(servers.items()), container.created, why)
+
+
+def _picture(backends: list[Backend], rejections: list[Rejection], held: list[float]) -> Picture:
+    backends.sort(key=lambda each: (each.node, each.name, each.id))
+    return Picture(
+        tuple(each for each in backends if each.why != _CREATED),
+        tuple(sorted(rejections, key=lambda each: (each.node, each.name, each.id))),
+        tuple(each for each in backends if each.why == _CREATED),
+        min(filter(None, held), default=None),
+    )
 
 
 def _reject(container: Container, by: Literal["value", "reach"], reason: str) -> Rejection:

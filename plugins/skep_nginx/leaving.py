@@ -19,9 +19,12 @@ class Leaving:
         self._clock = clock
         self._containers: dict[str, tuple[Container, float]] = {}
 
-    def add(self, container: Container) -> None:
-        """It is about to be stopped."""
+    def add(self, container: Container) -> bool:
+        """It is about to be stopped. False if that is known."""
+        if container.id in self._containers:
+            return False
         self._containers[container.id] = container, self._clock() + _LONGEST
+        return True
 
     def ids(self) -> frozenset[str]:
         """Those that are about to be stopped."""

@@ -69,19 +69,23 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     shutdown_timeout: Annotated[int, Meta(ge=1, le=604800)] = 3600
     """How long connections that were open before a change (a websocket, a download) may go on."""
     quiet: Seconds = 0.1
-    """A change goes to nginx once no other has come for this long."""
-    longest: Seconds = 0.5
-    """A change waits no longer than this, even if others keep coming."""
+    """The first change goes to nginx at once, the next waits for this long; those that keep coming four times as long each, …"""
+    longest: Seconds = 4.0
+    """… but no longer than this. What takes a container out waits for half a second at most."""
     verify_timeout: Annotated[float, Meta(ge=1, le=600, extra=_SECONDS)] = 10.0
     """How long nginx has to answer with a new configuration."""
     retry: Annotated[float, Meta(ge=0.1, le=86400, extra=_SECONDS)] = 60.0
     """What failed is tried again after 1, 2, 4, … seconds, at most this long."""
     health: HealthRule = "healthy"
     """Which containers with a health check get requests: those found healthy; all but those found unhealthy; all."""
+    flap_wait: Seconds = 1.0
+    """How long a container that became unhealthy must be healthy before it gets requests again; twice as long each further time, …"""
+    flap_longest: Seconds = 60.0
+    """… but no longer than this."""
     drain: Seconds = 1.0
     """How long a container that is stopped through skep runs on, for its last requests, after nginx sends it no more."""
     stop_timeout: Seconds = 5.0
-    """How long a stop waits for nginx to take the container out."""
+    """How long a stop waits for nginx to take the container out; from when it is asked for to the container's end are at most this and `drain`."""
     unknown_host: Literal[404, 421, 444, 503] = 503
     """The answer for a host that no container names."""
     default_server: bool = True
@@ -114,6 +118,8 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
             ipaddress.ip_address(self.host_address)
         if self.longest < self.quiet:
             raise ValueError(f"longest ({self.longest}) is less than quiet ({self.quiet})")
+        if self.flap_longest < self.flap_wait:
+            raise ValueError(f"flap_longest ({self.flap_longest}) is less than flap_wait ({self.flap_wait})")
         for key in ("directory", "access_log", "include"):
             path = getattr(self, key)
             if path and not Path(path).is_absolute():

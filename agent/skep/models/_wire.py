@@ -49,6 +49,7 @@ class Config(Wire):
     labels: Labels = None
     exposed_ports: dict[str, object] | None = None
     hostname: str = ""
+    stop_signal: str = ""
 
 
 class Binding(Wire):

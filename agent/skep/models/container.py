@@ -5,14 +5,17 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from skep.errors import EngineProtocolError, RequestError
 from skep.models import _wire
 from skep.models.node import Node
+from skep.models.parts import Part, pack, packed_labels, unpack, unpacked_labels
+from skep.models.pool import Pool
 from skep.models.times import parse_time
 
 __all__ = ["CPU_WEIGHT", "SWARM_ID", "Container", "ContainerState", "Endpoint", "Health", "Mount", "Port"]
@@ -24,6 +27,7 @@ CPU_WEIGHT = "skep.cpu-weight"
 """The label of a container whose CPU shares were asked for as a weight: an engine keeps them as it keeps those that mean whole CPUs."""
 
 _LEAST_WEIGHT = 256
+_SHARED_PORTS = 16  # of one container: more are not worth a place in the pool
 _MOST_PORTS = 65536  # a range is written in few bytes; without a bound one request could name billions
 
 
@@ -102,8 +106,15 @@ class Container:
 
     `node` is the node's name, `image` what the container was created from as it was asked for, `exposed` the ports that image or
     request expose, `ports` what is exposed and published now, `bindings` what was asked to be published (they stay while the
-    container is stopped). `nano_cpus` is the limit in billionths of a CPU, `cpu_shares` Docker's relative weight.
+    container is stopped). `nano_cpus` is the limit in billionths of a CPU, `cpu_shares` Docker's relative weight. `stop_signal` is what
+    it is stopped by, as it was asked for (`SIGQUIT`, `3`); "" is the engine's SIGTERM.
+
+    There may be tens of thousands: what an engine told of labels, networks and mounts is kept packed, and unpacked each time that it is
+    read (1 to 5 µs; `label` and `swarm_id` unpack nothing).
     """
+
+    if TYPE_CHECKING:  # the slots behind those attributes, see `Part`
+        _labels: Any
 
     id: str
     name: str
@@ -133,9 +144,36 @@ class Container:
     nano_cpus: int = 0
     cpu_shares: int = 0
     auto_remove: bool = False
+    stop_signal: str = ""
 
     def __repr__(self) -> str:
         return f"<Container {self.node}/{self.name} {self.id[:12]} {self.state}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Container):
+            return NotImplemented
+        # equal slots are equal values; others may still be, where only one of the two is packed
+        return _slots(self) == _slots(other) or (
+            _plain_slots(self) == _plain_slots(other) and _parts(self) == _parts(other)
+        )
+
+    def changed(self, **changes: object) -> Self:
+        """A copy with other values for some fields: `dataclasses.replace`, without unpacking what stays."""
+        if "id" in changes:  # the host name may be told by it
+            return replace(self, **changes)  # type: ignore[arg-type]
+        new = object.__new__(type(self))
+        for name, slot in _SLOTS:
+            slot.__set__(new, changes[name] if name in changes else slot.__get__(self))
+        return new
+
+    def label(self, key: str) -> str | None:
+        """One label; None where it has none of that key."""
+        labels = self._labels
+        if type(labels) is dict:
+            return labels.get(key)
+        if type(labels) is tuple:
+            return labels[1 + labels[0].index(key)] if key in labels[0] else None
+        return self.labels.get(key)
 
     @property
     def short_id(self) -> str:
@@ -145,7 +183,7 @@ class Container:
     @property
     def swarm_id(self) -> str:
         """The id that stays its own when it is made again on another node (label `com.docker.swarm.id`); "" where it has none."""
-        return self.labels.get(SWARM_ID, "")
+        return self.label(SWARM_ID) or ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -174,16 +212,16 @@ class Container:
         """
         if self.nano_cpus:
             return self.nano_cpus / 1e9
-        return 0.0 if CPU_WEIGHT in self.labels else float(self.cpu_shares * node.cpus // 1024)
+        return 0.0 if self.label(CPU_WEIGHT) is not None else float(self.cpu_shares * node.cpus // 1024)
 
     @classmethod
-    def from_inspect(cls, data: bytes, node: str) -> Container:
-        """Parse an engine's answer to `GET /containers/{id}/json`.
+    def from_inspect(cls, data: bytes, node: str, pool: Pool | None = None) -> Container:
+        """Parse an engine's answer to `GET /containers/{id}/json`. `pool`: what it shares with other containers.
 
         Raises `EngineProtocolError` where it is not what the Engine API says, naming the place.
         """
         try:
-            return _from_wire(msgspec.json.decode(data, type=_wire.ContainerInspect), node)
+            return _from_wire(_INSPECT.decode(data), node, Pool() if pool is None else pool)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise EngineProtocolError(f"node {node}: unreadable container: {error}") from None
 
@@ -195,7 +233,7 @@ class Container:
         """
         try:
             body = msgspec.json.decode(data, type=_wire.CreateBody)
-            host = body.host_config or _wire.HostConfig()
+            host, pool = body.host_config or _wire.HostConfig(), Pool()
             return cls(
                 id="",
                 name=name,
@@ -205,54 +243,73 @@ class Container:
                 hostname=body.hostname,
                 labels=body.labels or {},
                 env=tuple(body.env or ()),
-                exposed=_bounded(_exposed(body.exposed_ports)),
+                exposed=_bounded(_exposed(body.exposed_ports), pool),
                 memory=host.memory or body.memory,
                 cpu_shares=host.cpu_shares or body.cpu_shares,
-                **_host_fields(host),
+                **_host_fields(host, pool),
             )
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise RequestError(f"invalid container configuration: {error}") from None
 
 
-def _from_wire(data: _wire.ContainerInspect, node: str) -> Container:
+# The attributes that are packed; their slots hold what `_from_wire` puts there.
+Part(Container, "labels", tuple, unpacked_labels)
+Part(Container, "networks", bytes, lambda _, packed: unpack(packed, Endpoint))
+Part(Container, "mounts", bytes, lambda _, packed: unpack(packed, Mount))
+Part(Container, "hostname", type(None), lambda container, _: container.id[:12])
+
+_PARTS = ("labels", "networks", "mounts", "hostname")
+_NAMES = tuple(each for each in Container.__dataclass_fields__ if each not in _PARTS)
+_SLOTS = [(name, Container.__dict__[name]) for name in _NAMES]
+_SLOTS += [(name, Container.__dict__[f"_{name}"]) for name in _PARTS]
+_slots = attrgetter(*_NAMES, *(f"_{name}" for name in _PARTS))
+_plain_slots, _parts = attrgetter(*_NAMES), attrgetter(*_PARTS)
+_INSPECT = msgspec.json.Decoder(_wire.ContainerInspect)
+
+
+def _from_wire(data: _wire.ContainerInspect, node: str, pool: Pool) -> Container:
     state, config, host = data.state, data.config, data.host_config
+    started = parse_time(state.started_at)
+    created = parse_time(data.created)
+    hostname: Any = None if config.hostname == data.id[:12] else config.hostname
     return Container(
         id=data.id,
         name=data.name.removeprefix("/"),
         node=node,
-        image=config.image,
-        image_id=data.image,
-        command=_command(data.path, data.args or []),
-        created=parse_time(data.created),
+        image=pool.text(config.image),
+        image_id=pool.text(data.image),
+        command=pool.text(_command(data.path, data.args or [])),
+        created=created,
         state=ContainerState(state.status or "created"),
-        started_at=parse_time(state.started_at),
+        started_at=created if started == created else started,
         finished_at=parse_time(state.finished_at),
         exit_code=state.exit_code,
         restart_count=data.restart_count,
         health=Health(state.health.status or "none") if state.health else Health.NONE,
-        hostname=config.hostname,
-        labels=config.labels or {},
-        env=tuple(config.env or ()),
-        exposed=_bounded(_exposed(config.exposed_ports)),
-        ports=_bounded(_ports(data.network_settings.ports)),
-        networks=tuple(_endpoints(data.network_settings.networks or {})),
-        mounts=tuple(Mount(*(getattr(m, f) for f in _MOUNT_FIELDS)) for m in data.mounts or ()),
-        memory=host.memory,
-        cpu_shares=host.cpu_shares,
-        **_host_fields(host),
+        hostname=hostname,
+        stop_signal=pool.text(config.stop_signal),
+        labels=packed_labels(config.labels, pool),
+        env=tuple(map(pool.text, config.env or ())),
+        exposed=_bounded(_exposed(config.exposed_ports), pool),
+        ports=_bounded(_ports(data.network_settings.ports), pool),
+        networks=pack(list(_endpoints(data.network_settings.networks or {}))),
+        mounts=pack([tuple(getattr(m, f) for f in _MOUNT_FIELDS) for m in data.mounts or ()]),
+        memory=pool.number(host.memory),
+        cpu_shares=pool.number(host.cpu_shares),
+        **_host_fields(host, pool),
     )
 
 
 _MOUNT_FIELDS = ("type", "name", "source", "destination", "driver", "mode", "rw", "propagation")
 
 
-def _host_fields(host: _wire.HostConfig) -> dict[str, Any]:
+def _host_fields(host: _wire.HostConfig, pool: Pool) -> dict[str, Any]:
     return {
-        "bindings": _bounded(_ports(host.port_bindings)),
-        "network_mode": host.network_mode,
-        "links": tuple(host.links or ()),
-        "volumes_from": tuple(host.volumes_from or ()),
-        "nano_cpus": host.nano_cpus,
+        "bindings": _bounded(_ports(host.port_bindings), pool),
+        "network_mode": pool.text(host.network_mode),
+        "links": tuple(map(pool.text, host.links or ())),
+        "volumes_from": tuple(map(pool.text, host.volumes_from or ())),
+        "nano_cpus": pool.number(host.nano_cpus),
         "auto_remove": host.auto_remove,
     }
 
@@ -262,15 +319,24 @@ def _command(path: str, args: list[str]) -> str:
     return " ".join([path, *(f"'{arg}'" if " " in arg else arg for arg in args)]) if path else ""
 
 
-def _bounded(ports: Iterator[Port]) -> tuple[Port, ...]:
+_Port = tuple[int, str, int | None, str]
+
+
+def _bounded(ports: Iterator[_Port], pool: Pool) -> tuple[Port, ...]:
     found = list(itertools.islice(ports, _MOST_PORTS + 1))
     if len(found) > _MOST_PORTS:
         raise ValueError(f"more than {_MOST_PORTS} ports")
-    return tuple(sorted(found, key=_port_order))
+    if len(found) > _SHARED_PORTS:
+        return _as_ports(found)
+    return pool.made(("ports", *found), lambda: _as_ports(found))
 
 
-def _port_order(port: Port) -> tuple[int, str, int, str]:
-    return port.private, port.protocol, port.public or 0, port.ip
+def _as_ports(found: list[_Port]) -> tuple[Port, ...]:
+    return tuple(Port(*each) for each in sorted(found, key=_port_order))
+
+
+def _port_order(port: _Port) -> tuple[int, str, int, str]:
+    return port[0], port[1], port[2] or 0, port[3]
 
 
 def _port_key(text: str) -> tuple[int, str]:
@@ -285,25 +351,25 @@ def _port_number(number: str, shown: str) -> int:
     raise ValueError(f"invalid port {shown[:60]!r}: expected a number from 0 to 65535, such as 80/tcp")
 
 
-def _exposed(exposed: dict[str, object] | None) -> Iterator[Port]:
+def _exposed(exposed: dict[str, object] | None) -> Iterator[_Port]:
     for key in exposed or ():
         first, dash, last = key.partition("/")[0].partition("-")
         protocol = key.partition("/")[2]
         if not dash:
-            yield Port(*_port_key(key))
+            yield *_port_key(key), None, ""
             continue
         for number in range(_port_number(first, key), _port_number(last, key) + 1):
-            yield Port(number, (protocol or "tcp").lower())
+            yield number, (protocol or "tcp").lower(), None, ""
 
 
-def _ports(ports: _wire.PortMap) -> Iterator[Port]:
+def _ports(ports: _wire.PortMap) -> Iterator[_Port]:
     for key, bindings in (ports or {}).items():
         private, protocol = _port_key(key)
         if not bindings:
-            yield Port(private, protocol)
+            yield private, protocol, None, ""
         for binding in bindings or ():
             for public in _host_ports(binding.host_port):
-                yield Port(private, protocol, public, binding.host_ip)
+                yield private, protocol, public, binding.host_ip
 
 
 def _host_ports(text: str) -> Iterator[int | None]:
@@ -316,18 +382,18 @@ def _host_ports(text: str) -> Iterator[int | None]:
     yield from range(low, (_port_number(last, text) if dash else low) + 1)
 
 
-def _endpoints(networks: dict[str, _wire.Endpoint | None]) -> Iterator[Endpoint]:
+def _endpoints(networks: dict[str, _wire.Endpoint | None]) -> Iterator[tuple[Any, ...]]:
     for name, end in sorted(networks.items()):
         if end is None:
-            yield Endpoint(name)
-            continue
-        yield Endpoint(
-            name,
-            end.network_id,
-            end.endpoint_id,
-            end.ip,
-            end.prefix_len,
-            end.gateway,
-            end.ipv6,
-            end.mac_address,
-        )
+            yield (name,)
+        else:
+            yield (
+                name,
+                end.network_id,
+                end.endpoint_id,
+                end.ip,
+                end.prefix_len,
+                end.gateway,
+                end.ipv6,
+                end.mac_address,
+            )

@@ -195,7 +195,7 @@ async def test_an_nginx_of_somebody_else(
         ({"mode": "docker"}, "mode"),
         ({"directory": "nginx"}, "directory: expected an absolute path"),
         ({"directory": "/" + "x" * 100}, "is too long"),
-        ({"quiet": 2}, r"longest \(0.5\) is less than quiet"),
+        ({"quiet": 5}, r"longest \(4.0\) is less than quiet"),
         ({"reserved": ["a;"]}, "expected a name such as www.example.com"),
         ({"host_address": "example"}, "does not appear to be an IPv4"),
         ({"external": {"reload": []}}, "reload"),

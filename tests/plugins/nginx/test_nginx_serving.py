@@ -43,9 +43,12 @@ async def test_sites_come_and_go(folder: Path, node: EmbeddedEngine, one: Backen
 async def test_an_unknown_host_may_get_another_answer_than_one_without_servers(
     folder: Path, node: EmbeddedEngine, one: Backend
 ) -> None:
-    node.create("web", **shop(one.port))  # type: ignore[arg-type]
+    node.create("new", **shop(one.port, "new.example"))  # type: ignore[arg-type]
+    node.run("web", **shop(one.port))  # type: ignore[arg-type]
+    node.stop_container("web")
     async with serving(folder, node, unknown_host=404) as served:
         await served.answers("shop.example", 503)
+        await served.answers("new.example", 404)  # nobody started it yet
         await served.answers("other.example", 404)
 
 

@@ -1,0 +1,32 @@
+"""What ends a container: its stop signal, as engines write it. Source: the Engine API, `StopSignal` and the event `kill`."""
+
+from __future__ import annotations
+
+import signal
+
+from skep import Container, EngineEvent
+
+__all__ = ["is_end"]
+
+_RTMIN = 34  # as engines number it, whatever this system's C library keeps for itself
+
+
+def is_end(event: EngineEvent, container: Container) -> bool:
+    """Whether this event is that a container was sent the signal that stops it, or SIGTERM or SIGKILL."""
+    if event.type != "container" or event.action != "kill":
+        return False
+    number = _number(event.attributes.get("signal", ""))
+    return number in (_number(container.stop_signal) or signal.SIGTERM, signal.SIGTERM, signal.SIGKILL)
+
+
+def _number(text: str) -> int:
+    """`15`, `TERM`, `SIGTERM`, `RTMIN+3` as a number; 0 for what is none."""
+    name = text.strip().upper()
+    if name.isascii() and name.isdigit():
+        return int(name[:3])
+    name = name.removeprefix("SIG")
+    if name.startswith("RTMIN"):
+        offset = name.removeprefix("RTMIN").removeprefix("+")
+        return _RTMIN + int(offset) if offset.isascii() and offset.isdigit() and len(offset) < 3 else _RTMIN
+    found = getattr(signal.Signals, f"SIG{name}", None)
+    return int(found) if found is not None else 0

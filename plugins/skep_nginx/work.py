@@ -1,0 +1,185 @@
+"""The work itself: looks at the cluster's state whenever that may have changed, and makes nginx serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from skep import Cluster, Container, SkepError
+from skep_nginx.apply import Applier
+from skep_nginx.collect import Collector, Picture
+from skep_nginx.flaps import Flaps
+from skep_nginx.hosts import parse_host
+from skep_nginx.leaving import Leaving
+from skep_nginx.model import Listen
+from skep_nginx.pace import Pace
+from skep_nginx.places import ContainerPlace, ExternalPlace, Place, ProcessPlace
+from skep_nginx.render import Style
+from skep_nginx.settings import NginxSettings
+from skep_nginx.signals import is_end
+
+__all__ = ["Work"]
+
+_LOOK = 1.0  # seconds; the state's version says whether there is anything to do
+_ANYWAY = 30.0  # seconds; nginx's side may have changed too
+
+
+class Work:
+    """One nginx, and the cluster that it serves. `cluster` is asked for when it is needed, as there is none before the agent is up."""
+
+    def __init__(self, settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> None:
+        self.error = ""
+        """Why the last change is not live; "" when it is."""
+        self.picture = Picture()
+        self.place = _find_place(settings, log, cluster)
+        self.applier = Applier(self.place, _style(settings), log, verify_timeout=settings.verify_timeout)
+        self._settings = settings
+        self._log = log
+        self._cluster = cluster
+        self._collector = Collector(
+            settings.health,
+            settings.most_hosts,
+            frozenset(map(parse_host, settings.reserved)),
+            Flaps(settings.flap_wait, settings.flap_longest),
+        )
+        self._leaving = Leaving()
+        self._pace = Pace(settings.quiet, settings.longest)
+        self._seen: tuple[int, frozenset[str]] | None = None
+        self._told: frozenset[object] = frozenset()
+        self._done = asyncio.Condition()
+        self._out: frozenset[str] = frozenset()  # those about to be stopped that nginx has let go
+
+    async def run(self) -> None:
+        """Keep nginx, and what it serves, as the cluster's state wants it."""
+        self._seen = None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.place.run(), name="nginx place")
+            group.create_task(self._follow(), name="nginx follow")
+            group.create_task(self._heed_signals(), name="nginx signals")
+
+    def mark(self, *, urgent: bool = False) -> None:
+        """Look again soon."""
+        self._pace.mark(urgent=urgent)
+
+    # -- from state to nginx
+
+    async def _follow(self) -> None:
+        failures, looked = 0, 0.0
+        clock = asyncio.get_running_loop().time
+        self._pace.mark()
+        while True:
+            held = self.picture.held
+            pause = min(2.0 ** min(failures - 1, 20), self._settings.retry) if failures else min(_LOOK, held or _LOOK)
+            await self._pace.wait(pause)
+            if not failures and held is None and self._seen == self._now() and clock() - looked < _ANYWAY:
+                continue
+            self._seen, looked = self._now(), clock()
+            reloads = self.applier.counts.reloads
+            try:
+                await self._converge()
+                failures = 0
+            except SkepError as error:
+                failures += 1
+                self._fail(str(error))
+            if self.applier.counts.reloads != reloads:
+                self._pace.went(looked)
+            async with self._done:
+                self._done.notify_all()
+
+    def _now(self) -> tuple[int, frozenset[str]]:
+        return self._cluster().state.version, self._leaving.ids()
+
+    async def _converge(self) -> None:
+        state = self._cluster().state
+        if not state.healthy_nodes():
+            # Nobody can be asked: the agent is cut off, or just starting, rather than all containers gone.
+            self.error = "no node answers: the last configuration stays"
+            return
+        view = await self.place.locate()
+        self._leaving.prune(state)
+        leaving = self._leaving.ids()
+        self.picture = self._collector.collect(state, view, leaving)
+        self._tell()
+        before = self.applier.live
+        await self.applier.apply(self.picture.backends)
+        if self.error or self.applier.live != before:
+            self._log.info("nginx serves %d hosts", len({h for b in self.applier.backends for h in b.hosts}))
+        self.error, self._out = "", leaving
+
+    def _fail(self, error: str) -> None:
+        self.applier.counts.failures += 1
+        if error != self.error:
+            self._log.error("%s; the last good configuration stays, this is tried again", error)
+        self.error = error
+
+    def _tell(self) -> None:
+        """Log each container that is left out, once."""
+        for rejection in self.picture.rejections:
+            if rejection not in self._told:
+                self._log.warning(
+                    "container %s on %s is left out: %s", rejection.name, rejection.node, rejection.reason
+                )
+        self._told = frozenset(self.picture.rejections)
+
+    # -- those that are about to be stopped
+
+    async def _heed_signals(self) -> None:
+        """An engine that sends a container its stop signal, whoever asked for it, says so before the container dies."""
+        while True:
+            async with self._cluster().engine_events() as events:
+                async for node, event in events:
+                    container = self._container(node, event.id) if event.action == "kill" else None
+                    if container and is_end(event, container) and self._asks(container) and self._leaving.add(container):
+                        self._pace.mark(urgent=True)
+
+    def _container(self, node: str, id_: str) -> Container | None:
+        found = self._cluster().state.get_node(node)
+        container = found.containers.get(id_) if found else None
+        return container if container is not None and container.state.is_up else None
+
+    @staticmethod
+    def _asks(container: Container) -> bool:
+        return any(entry.startswith("VIRTUAL_HOST") for entry in container.env)
+
+    async def release(self, container: Container) -> None:
+        """Return when nginx has let a container go, after `stop_timeout` at most, and its last requests had `drain` seconds."""
+        if not container.state.is_up or not self._asks(container):
+            return
+        self._leaving.add(container)  # even if nginx does not know it yet
+        if not any(backend.id == container.id and backend.server for backend in self.picture.backends):
+            return
+        self._pace.mark(urgent=True)
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout), self._done:
+                await self._done.wait_for(lambda: container.id in self._out)
+        except TimeoutError:
+            self._log.warning("%s stops although nginx still sends it requests: %s", container.name, self.error)
+            return
+        await asyncio.sleep(self._settings.drain)
+
+
+def _find_place(settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> Place:
+    if settings.mode == "container":
+        return ContainerPlace(settings, cluster)
+    return ExternalPlace(settings) if settings.mode == "external" else ProcessPlace(settings, log)
+
+
+def _style(own: NginxSettings) -> Style:
+    prefix: Path | None = own.run if own.mode == "process" else None
+    return Style(
+        listen=tuple(map(Listen.parse, own.listen)),
+        # Somebody else's nginx, killed, would leave the socket behind, and not start again because of it.
+        status=own.status_socket if own.mode == "process" else None,
+        prefix=prefix,
+        unknown_host=own.unknown_host,
+        default_server=own.default_server,
+        trust_forwarded=own.trust_forwarded,
+        max_body=own.max_body,
+        access_log=own.access_log,
+        include=own.include,
+        workers=own.workers,
+        worker_connections=own.worker_connections,
+        shutdown_timeout=own.shutdown_timeout,
+    )
