@@ -31,14 +31,20 @@ IMAGES = {
 }
 """Programs that the images are made of, and their Debian packages."""
 
+PEERS = {
+    "pebble": "pebble",
+    "wrk": "wrk",
+}
+"""What tests and measurements of nginx run against it: an authority that issues certificates, and a load of requests."""
+
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ENGINE_PACKAGES = ("docker.io", "containerd")
 """Not runc: that of a later release wants a later C library. This system's serves every generation."""
 
 
 def missing(programs: dict[str, str] | None = None) -> list[str]:
-    """The Debian packages that are missing, for engines and all images or the `programs` given."""
-    wanted = {**ENGINES, **IMAGES} if programs is None else programs
+    """The Debian packages that are missing, for engines, all images and all peers, or the `programs` given."""
+    wanted = {**ENGINES, **IMAGES, **PEERS} if programs is None else programs
     packages = {package for program, package in wanted.items() if not _found(program)}
     if not shutil.which("docker", path=_PATH):
         # bookworm's docker.io holds the command; later releases have it apart.
