@@ -99,6 +99,8 @@ if TYPE_CHECKING:
         PlacementError,
         PlacementQuery,
         PlacementRequest,
+        Room,
+        RoomSettings,
         Scores,
         Verdict,
     )
@@ -176,6 +178,8 @@ __all__ = [
     "PluginSettings",
     "Port",
     "RequestError",
+    "Room",
+    "RoomSettings",
     "Scores",
     "Seconds",
     "ServerTLS",
@@ -229,7 +233,7 @@ _HOMES = {
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
-    "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Scores Verdict",
+    "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
     "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}

@@ -4,6 +4,7 @@ from skep.scheduler.engine_body import engine_body
 from skep.scheduler.placement import NodeExplanation, Placement, PlacementError
 from skep.scheduler.query import PlacementQuery, Scores, Verdict
 from skep.scheduler.request import PlacementRequest
+from skep.scheduler.room import Room, RoomSettings
 from skep.scheduler.scheduler import Reservation, Rule, Scheduler
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "PlacementQuery",
     "PlacementRequest",
     "Reservation",
+    "Room",
+    "RoomSettings",
     "Rule",
     "Scheduler",
     "Scores",

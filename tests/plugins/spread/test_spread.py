@@ -170,5 +170,5 @@ def test_without_room_the_error_says_what_was_wanted(cluster: PaperCluster) -> N
 
 @pytest.mark.parametrize("overcommit", [-1, -7.5, 1000])
 def test_a_senseless_overcommit_is_refused(overcommit: float) -> None:
-    with pytest.raises((ValueError, SettingsError), match="overcommit"):
-        SpreadSettings(overcommit=overcommit)
+    with pytest.raises(SettingsError, match="overcommit"):
+        PaperCluster(settings={"plugins": {"spread": {"overcommit": overcommit}}})
