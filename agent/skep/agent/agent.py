@@ -20,7 +20,7 @@ from skep.events import LifecycleEvent
 from skep.hooks import Plugin
 from skep.plugins import PluginManager
 from skep.scheduler import Placement, PlacementRequest, Scheduler
-from skep.settings import Settings
+from skep.settings import PluginTable, Settings
 
 if TYPE_CHECKING:
     import aiodocker
@@ -47,8 +47,18 @@ class Agent:
         self.settings = settings or Settings()
         self.plugins = PluginManager(self.settings, plugins)
         self.cluster = Cluster(self.settings.cluster, self._publish)
+        self.expression_kinds: dict[str, str] = {}
+        """All kinds of scheduling entries that plugins read, with the labels that keep them."""
+        weights: dict[str, float] = {}
+        for name, kinds in self.plugins.contributions("expression_kinds"):
+            self.expression_kinds.update(kinds)
+            weights |= dict.fromkeys(kinds, self.settings.plugins.get(name, PluginTable()).weight)
         self.scheduler = Scheduler(
-            self.cluster.state, self.plugins.rules("filter_nodes"), self.plugins.rules("score_nodes")
+            self.cluster.state,
+            self.plugins.rules("filter_nodes"),
+            self.plugins.rules("score_nodes"),
+            relax=self.settings.placement.relax,
+            weights=weights,
         )
         self.watchdog: Watchdog | None = None
         self._server: HttpServer | None = None
@@ -56,10 +66,6 @@ class Agent:
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self.plugins.attach(self)
-        self.expression_kinds: dict[str, str] = {}
-        """All kinds of scheduling entries that plugins read, with the labels that keep them."""
-        for _, kinds in self.plugins.contributions("expression_kinds"):
-            self.expression_kinds.update(kinds)
 
     # -- life
 

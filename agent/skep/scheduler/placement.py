@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from skep.cluster import NodeSet, NodeState
 from skep.errors import RequestError
-from skep.scheduler.query import Scores, Verdict
+from skep.scheduler.query import Verdict, Wish
 from skep.scheduler.request import PlacementRequest
+from skep.scheduler.scoring import Mark, Ranking, WeightedScores
 
-__all__ = ["NodeExplanation", "Placement", "PlacementError"]
+__all__ = ["FilterVerdict", "NodeExplanation", "Placement", "PlacementError", "said"]
 
 _NODES_SHOWN = 20
 _REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class NodeExplanation:
-    """Why one node was chosen or not. `refused_by` is the plugin that refused it ("" where none did), `reason` its words.
+class FilterVerdict:
+    """What one filter says of one node: `verdict` is `passed`, `refused` or `not asked` (another one had refused the node before)."""
 
-    `score` is what the strategies give it together, None where it was refused. All fields are plain, for JSON.
+    plugin: str
+    verdict: Literal["passed", "refused", "not asked"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeExplanation:
+    """Why one node was chosen or not. `refused_by` is the first plugin that refused it ("" where none did), `reason` its words.
+
+    `score` is what the strategies give it together, None where it was refused; `scores` what each of them gives, `filters` what each filter
+    says, in their order. All fields are plain, for JSON.
     """
 
     node: str
@@ -29,6 +42,8 @@ class NodeExplanation:
     refused_by: str = ""
     reason: str = ""
     score: float | None = None
+    filters: tuple[FilterVerdict, ...] = ()
+    scores: tuple[Mark, ...] = ()
 
     @property
     def text(self) -> str:
@@ -40,39 +55,71 @@ class NodeExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A decision. `node` is where the container goes (None where nothing fits); `relaxed`: its wishes could not be kept.
+    """A decision. `node` is where the container goes (None where nothing fits); `relaxed`: not all its wishes could be kept.
 
-    `verdicts` and `scores` are the plugins' answers, by their names, the latter with the plugins' weights.
-    The texts are made when they are read: do so before the cluster's state changes (before the next await).
+    `verdicts` and `scores` are the plugins' answers, by their names, the latter with the plugins' weights. `dropped` are the wishes that
+    were passed over where they are given up one at a time, None where all at once. `wide` is, of each filter, its answer about all
+    nodes, where that was asked for. The texts are made when they are read: do so before the cluster's state changes (before the next await).
     """
 
     request: PlacementRequest
     node: NodeState | None
     considered: NodeSet
     verdicts: tuple[tuple[str, Verdict], ...] = ()
-    scores: tuple[tuple[str, Scores, float], ...] = ()
+    scores: tuple[WeightedScores, ...] = ()
     relaxed: bool = False
+    dropped: Set[Wish] | None = None
+    wide: tuple[Verdict | None, ...] = ()
 
     @property
     def given_up(self) -> tuple[str, ...]:
         """The wishes that were passed over, as they were written; none unless `relaxed`."""
-        return tuple(wish.text for wish in self.request.wishes) if self.relaxed else ()
+        if not self.relaxed:
+            return ()
+        every = [(kind, each) for kind, found in self.request.expressions.items() for each in found if each.soft]
+        return tuple(each.text for kind, each in every if self.dropped is None or (kind, each.text) in self.dropped)
+
+    @property
+    def ranking(self) -> Ranking:
+        """The nodes that all filters keep, as the strategies rank them."""
+        left = self.considered
+        for _, verdict in self.verdicts:
+            left = left & verdict.kept
+        return Ranking(left, self.scores)
+
+    @property
+    def fitting(self) -> NodeSet:
+        """The nodes that nothing refuses."""
+        return self.ranking.taken
 
     def explain(self) -> list[NodeExplanation]:
         """Each node's fate, in the natural order of their names."""
-        return [self._explain(node) for node in self.considered]
+        ranking = self.ranking
+        return [self._explain(node, ranking) for node in self.considered]
 
-    def _explain(self, node: NodeState) -> NodeExplanation:
-        for plugin, verdict in self.verdicts:
-            if node not in verdict.kept:
-                return NodeExplanation(node.name, refused_by=plugin, reason=_said(verdict.reason, node))
-        total: float | None = None
-        for plugin, scores, weight in self.scores:
-            score = next((score for score, nodes in scores.groups if node in nodes), None)
-            if score is None:
-                return NodeExplanation(node.name, refused_by=plugin, reason=_said(scores.refused, node))
-            total = weight * score + (total or 0.0)
-        return NodeExplanation(node.name, chosen=node is self.node, score=total)
+    def _explain(self, node: NodeState, ranking: Ranking) -> NodeExplanation:
+        filters = tuple(self._filters(node))
+        refused = next((each for each in filters if each.verdict == "refused"), None)
+        if refused is not None:
+            return NodeExplanation(node.name, refused_by=refused.plugin, reason=refused.reason, filters=filters)
+        refusal = ranking.refusal(node)
+        if refusal is not None:
+            plugin, scores = refusal
+            return NodeExplanation(node.name, refused_by=plugin, reason=said(scores.refused, node), filters=filters)
+        chosen, total, marks = node is self.node, ranking.total(node), tuple(ranking.marks(node))
+        return NodeExplanation(node.name, chosen, score=total, filters=filters, scores=marks)
+
+    def _filters(self, node: NodeState) -> Iterator[FilterVerdict]:
+        refused = False
+        for (plugin, verdict), wide in itertools.zip_longest(self.verdicts, self.wide):
+            answer = wide if refused else verdict
+            if answer is None:
+                yield FilterVerdict(plugin, "not asked")
+            elif node in answer.kept:
+                yield FilterVerdict(plugin, "passed")
+            else:
+                refused = True
+                yield FilterVerdict(plugin, "refused", said(answer.reason, node))
 
     def summary(self) -> str:
         """What could not be satisfied, on one line; for a placement without a node."""
@@ -93,7 +140,8 @@ class Placement:
         return f"no resources available to schedule container: {_one_line(wanted)}".rstrip(": ")
 
 
-def _said(reason: object, node: NodeState) -> str:
+def said(reason: object, node: NodeState) -> str:
+    """A plugin's words about a node that it refuses."""
     try:
         return str(reason(node))  # type: ignore[operator]
     except Exception as error:  # a plugin's; it must not hide the answer itself
@@ -106,13 +154,17 @@ def _one_line(texts: Sequence[str]) -> str:
 
 
 class PlacementError(RequestError):
-    """No node fits; status 500, as a Swarm manager answers. `explanation` says why, node by node; so does the text."""
+    """No node fits; status 500, as a Swarm manager answers. `explanation` says why, node by node; so does the text.
+
+    `placement` is the decision, whose texts can be read until the cluster's state changes.
+    """
 
     status = 500
 
-    def __init__(self, summary: str, explanation: list[NodeExplanation]) -> None:
+    def __init__(self, summary: str, explanation: list[NodeExplanation], placement: Placement | None = None) -> None:
         self.summary = summary
         self.explanation = explanation
+        self.placement = placement
         super().__init__("\n".join([summary, *_lines(explanation)]))
 
 

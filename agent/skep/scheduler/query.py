@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from skep.cluster import ClusterState, NodeSet, NodeState
 from skep.expressions import Expression
 from skep.scheduler.request import PlacementRequest
 
-__all__ = ["PlacementQuery", "Scores", "Verdict"]
+__all__ = ["PlacementQuery", "Scores", "Verdict", "Wish"]
+
+Wish = tuple[str, str]
+"""A soft expression: its kind and its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementQuery:
     """One question to one filter or strategy.
 
-    `nodes` are the candidates that are left. `relaxed`: nothing fitted, so wishes (soft expressions) are passed over now.
+    `nodes` are the candidates that are left. `relaxed`: nothing fitted, so all wishes (soft expressions) are passed over now;
+    `given_up` are those that alone are passed over, by kind and text, where wishes are given up one at a time.
     """
 
     request: PlacementRequest
     state: ClusterState
     nodes: NodeSet
     relaxed: bool = False
+    given_up: Set[Wish] = frozenset()
 
     def expressions(self, kind: str) -> Sequence[Expression]:
         """The request's expressions of a kind that count in this pass."""
         found = self.request.expressions.get(kind, ())
-        return [each for each in found if not each.soft] if self.relaxed else found
+        if self.relaxed:
+            return [each for each in found if not each.soft]
+        if self.given_up:
+            return [each for each in found if not each.soft or (kind, each.text) not in self.given_up]
+        return found
 
     def keep(self, test: Callable[[NodeState], bool], reason: Callable[[NodeState], str] | str) -> Verdict:
         """A verdict that keeps the nodes for which `test` is true; `reason` says why the others are refused."""

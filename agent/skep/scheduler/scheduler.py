@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
-from skep.cluster import ClusterState, NodeSet, NodeState
+from skep.cluster import ClusterState, NodeState
 from skep.cluster.state import reservation_key
 from skep.errors import ConflictError, ExpressionError, RequestError
 from skep.scheduler.engine_body import placed_container
 from skep.scheduler.placement import Placement, PlacementError
-from skep.scheduler.query import PlacementQuery, Scores, Verdict
+from skep.scheduler.query import PlacementQuery, Scores, Verdict, Wish
+from skep.scheduler.relaxing import relax_one_by_one, wishes_by_weight
 from skep.scheduler.request import PlacementRequest
+from skep.scheduler.scoring import Ranking, WeightedScores
 
 __all__ = ["Reservation", "Rule", "Scheduler"]
-
-_WeightedScores = tuple[str, Scores, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +43,50 @@ class Reservation:
 
 
 class Scheduler:
-    """Decides where containers go. `filters` and `strategies` are asked in their order."""
+    """Decides where containers go. `filters` and `strategies` are asked in their order.
 
-    def __init__(self, state: ClusterState, filters: Sequence[Rule] = (), strategies: Sequence[Rule] = ()) -> None:
+    relax: how wishes are given up when nothing fits, `all` at once, or `one` by one as far as it takes; see `skep.scheduler.relaxing`.
+    weights: of the kinds of wishes; 1.0 for one that is not there.
+    """
+
+    def __init__(
+        self,
+        state: ClusterState,
+        filters: Sequence[Rule] = (),
+        strategies: Sequence[Rule] = (),
+        *,
+        relax: Literal["all", "one"] = "all",
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self.state = state
         self.filters = filters
         self.strategies = strategies
+        self.relax = relax
+        self.weights = weights or {}
         self._keys = itertools.count(1)
 
-    def place(self, request: PlacementRequest, *, extra: Sequence[Rule] = ()) -> Placement:
+    def place(self, request: PlacementRequest, *, extra: Sequence[Rule] = (), wide: bool = False) -> Placement:
         """Decide, and change nothing. `extra` are filters for this request alone, asked before all others.
 
-        Wishes are taken as conditions first; when nothing fits, they are passed over, all at once. Raises PlacementError when no
-        node fits even so, ConflictError when the name is taken, RequestError (500) naming the plugin when a filter fails.
+        Wishes are taken as conditions first; when nothing fits, they are passed over, as `relax` says. With `wide` each filter is asked
+        about all nodes too, so that the explanation has everything that is against a node. Raises PlacementError when no
+        node fits, ConflictError when the name is taken, RequestError (500) naming the plugin when a filter fails.
         """
         self._check_name(request.container.name)
-        placement = self._attempt(request, extra, relaxed=False)
+        placement = self._attempt(request, extra, wide=wide)
         if placement.node is None and request.wishes:
-            placement = self._attempt(request, extra, relaxed=True)
+            placement = self._relaxed(request, extra, wide=wide)
         if placement.node is None:
-            raise PlacementError(placement.summary(), placement.explain())
+            raise PlacementError(placement.summary(), placement.explain(), placement)
         return placement
 
     def hold(self, request: PlacementRequest, *, extra: Sequence[Rule] = ()) -> Reservation:
         """Decide, and count the container as placed until the reservation is released. Raises as `place` does."""
-        placement = self.place(request, extra=extra)
-        node = placement.node
+        return self.take(self.place(request, extra=extra))
+
+    def take(self, placement: Placement) -> Reservation:
+        """Count the container of a decision just made as placed until the reservation is released."""
+        request, node = placement.request, placement.node
         assert node is not None
         key, name = reservation_key(request.container), node.name
         if not key or key in node.containers:
@@ -93,19 +112,42 @@ class Scheduler:
                 f"{name} to a container again. It is on node {holder.node} ({holder.short_id or 'being created'})."
             )
 
-    def _attempt(self, request: PlacementRequest, extra: Sequence[Rule], *, relaxed: bool) -> Placement:
+    def _relaxed(self, request: PlacementRequest, extra: Sequence[Rule], *, wide: bool) -> Placement:
+        base = self._attempt(request, extra, relaxed=True, wide=wide)
+        if base.node is None or self.relax == "all":
+            return base
+
+        def attempt(given_up: Set[Wish]) -> Placement:
+            return self._attempt(request, extra, given_up=given_up, wide=wide)
+
+        return relax_one_by_one(wishes_by_weight(request, self.weights), attempt, base)
+
+    def _attempt(
+        self,
+        request: PlacementRequest,
+        extra: Sequence[Rule],
+        *,
+        relaxed: bool = False,
+        given_up: Set[Wish] = frozenset(),
+        wide: bool = False,
+    ) -> Placement:
         considered = nodes = self.state.all_nodes()
         verdicts: list[tuple[str, Verdict]] = []
+        widely: list[Verdict | None] = []
         for rule in itertools.chain(extra, self.filters):
-            verdict = _filtered(rule, PlacementQuery(request, self.state, nodes, relaxed))
+            verdict = _filtered(rule, PlacementQuery(request, self.state, nodes, relaxed, given_up))
             if verdict is not None:
                 verdicts.append((rule.plugin, verdict))
+                if wide:
+                    widely.append(_filtered(rule, PlacementQuery(request, self.state, considered, relaxed, given_up)))
                 nodes = nodes & verdict.kept
-        scores: list[_WeightedScores] = []
+        scores: list[WeightedScores] = []
         if nodes:
-            query = PlacementQuery(request, self.state, nodes, relaxed)
+            query = PlacementQuery(request, self.state, nodes, relaxed, given_up)
             scores = [(r.plugin, found, r.weight) for r in self.strategies if (found := _scored(r, query)) is not None]
-        return Placement(request, _best(nodes, scores), considered, tuple(verdicts), tuple(scores), relaxed)
+        best = Ranking(nodes, scores).best
+        passed_over, dropped = relaxed or bool(given_up), given_up or None
+        return Placement(request, best, considered, tuple(verdicts), tuple(scores), passed_over, dropped, tuple(widely))
 
 
 def _filtered(rule: Rule, query: PlacementQuery) -> Verdict | None:
@@ -132,17 +174,3 @@ def _scored(rule: Rule, query: PlacementQuery) -> Scores | None:
     except Exception:  # logged and counted where the plugin is called; without its opinion placement goes on
         return None
     return scores if isinstance(scores, Scores) else None
-
-
-def _best(nodes: NodeSet, scores: Sequence[_WeightedScores]) -> NodeState | None:
-    """The node with the highest sum of weighted scores; of equals the first in natural order."""
-    if not nodes or not scores:
-        return nodes.first() if nodes else None
-    if len(scores) == 1 and scores[0][2] > 0:
-        return next((found.first() for _, group in scores[0][1].groups if (found := group & nodes)), None)
-    sums = {node.ordinal: 0.0 for node in nodes}
-    for _, answer, weight in scores:
-        known = {node.ordinal: weight * score for score, group in answer.groups for node in group & nodes}
-        sums = {ordinal: total + known[ordinal] for ordinal, total in sums.items() if ordinal in known}
-    best = max(sums, key=lambda ordinal: (sums[ordinal], -ordinal), default=None)
-    return None if best is None else next(node for node in nodes if node.ordinal == best)

@@ -14,6 +14,7 @@ __all__ = [
     "ClusterSettings",
     "HttpSettings",
     "LogSettings",
+    "PlacementSettings",
     "PluginSettings",
     "PluginTable",
     "Seconds",
@@ -88,6 +89,18 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
 
 
+class PlacementSettings(_Table, frozen=True, kw_only=True):
+    """How decisions are made and remembered."""
+
+    relax: Literal["all", "one"] = "all"
+    """How wishes (soft rules, `~`) are given up where no node fulfils them all. "all": all at once, as Swarm does. "one": no more than
+    need be; those of the plugin with the lowest `weight` go first, then those of plugins further down, then those written last."""
+    decisions: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    """How many of the last decisions are kept, for `skep decisions`; 0 keeps none."""
+    decisions_memory: Annotated[int, Meta(ge=2**16)] = 32 * 2**20
+    """How much memory they may take, in bytes, half of it for what the cluster was like, to replay them; the oldest are forgotten."""
+
+
 class HttpSettings(_Table, frozen=True, kw_only=True):
     """The agent's own HTTP server: health, metrics, and what `skep nodes`, `ps`, `explain` and `plugins` ask."""
 
@@ -126,7 +139,7 @@ class PluginTable(_Table, frozen=True, kw_only=True):
     log_level: Literal["", "debug", "info", "warning", "error"] = ""
     """The lowest level of its own log that is written; "" is `log.level`."""
     weight: float = 1.0
-    """How much its scores count beside those of other strategies."""
+    """How much its scores count beside those of other strategies, and its wishes where `placement.relax` is "one"."""
     own: Mapping[str, Any] = {}
     """What the plugin's own class checks."""
 
@@ -136,6 +149,8 @@ class Settings(_Table, frozen=True, kw_only=True):
 
     cluster: ClusterSettings = ClusterSettings()
     """The engines."""
+    placement: PlacementSettings = PlacementSettings()
+    """Where containers go."""
     http: HttpSettings = HttpSettings()
     """The agent's own HTTP server."""
     log: LogSettings = LogSettings()

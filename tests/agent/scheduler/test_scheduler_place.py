@@ -185,12 +185,28 @@ def test_without_wishes_there_is_no_second_pass() -> None:
 def test_a_placement_explains_every_node() -> None:
     scheduler = Scheduler(made(4), [keeps("n1", "n2", "n4")], [scores(n1=1, n2=2.5, weight=2)])
     rows = scheduler.place(wanted()).explain()
-    assert json.loads(msgspec.json.encode(rows)) == [
+    plain = json.loads(msgspec.json.encode(rows))
+    told = [{key: row[key] for key in ("node", "chosen", "refused_by", "reason", "score")} for row in plain]
+    assert told == [
         {"node": "n1", "chosen": False, "refused_by": "", "reason": "", "score": 2.0},
         {"node": "n2", "chosen": True, "refused_by": "", "reason": "", "score": 5.0},
         {"node": "n3", "chosen": False, "refused_by": "only", "reason": "not on the list", "score": None},
         {"node": "n4", "chosen": False, "refused_by": "likes", "reason": "it does not like it", "score": None},
     ]
+    assert plain[1]["filters"] == [{"plugin": "only", "verdict": "passed", "reason": ""}]
+    assert plain[1]["scores"] == [{"strategy": "likes", "score": 2.5, "points": 100.0, "weight": 2}]
+    assert plain[2]["filters"] == [{"plugin": "only", "verdict": "refused", "reason": "not on the list"}]
+    assert plain[2]["scores"] == []
+
+
+@pytest.mark.parametrize(("wide", "verdicts"), [(False, ["refused", "not asked"]), (True, ["refused", "refused"])])
+def test_all_that_is_against_a_node_is_told_where_it_is_asked_for(wide: bool, verdicts: list[str]) -> None:
+    rules = [keeps("n2", "n3", plugin="first"), keeps("n3", plugin="second", reason="neither")]
+    one, two, three = Scheduler(made(), rules).place(wanted(), wide=wide).explain()
+    assert [each.verdict for each in one.filters] == verdicts
+    assert (one.refused_by, one.reason) == ("first", "not on the list")
+    assert [each.verdict for each in two.filters] == ["passed", "refused"]
+    assert [each.verdict for each in three.filters] == ["passed", "passed"]
 
 
 def test_the_reasons_are_made_only_when_they_are_read() -> None:

@@ -39,6 +39,7 @@ def test_the_reference_is_toml_also_with_every_key_switched_on() -> None:
     assert tomllib.loads(text) == {
         "cluster": {"tls": {}},
         "http": {"tls": {}},
+        "placement": {},
         "log": {},
         "plugins": {"NAME": {}},
     }
