@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from skep import SkepError, TemporaryError
 from skep_nginx.collect import Backend
 from skep_nginx.places import Place, Refused
-from skep_nginx.render import Rendered, Style, render
-from skep_nginx.sites import Rules, build
+from skep_nginx.render import Rendered, Renderer, Style
+from skep_nginx.sites import Builder, Rules
 
 __all__ = ["Applier", "Counts"]
 
@@ -44,6 +44,7 @@ class Applier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
+        self.builder = Builder()
         self.rules = Rules(style.listen)
         """What the next configuration goes by besides its containers."""
         self.live: Rendered | None = None
@@ -53,7 +54,8 @@ class Applier:
         """Those that nginx refuses, and its reasons."""
         self._until: dict[Backend, float] = {}
         self._place = place
-        self._style = style
+        self.style = style
+        self._renderer = Renderer()
         self._log = log
         self._verify_timeout = verify_timeout
         self._clock = clock
@@ -90,10 +92,12 @@ class Applier:
         return await self._render([backend for backend in backends if backend not in self.refused])
 
     async def _render(self, backends: Sequence[Backend]) -> Rendered:
-        """In a thread: a thousand sites take a tenth of a second. What cannot be written is refused as if by nginx."""
+        """In a thread: a thousand new sites take a tenth of a second. What cannot be written is refused as if by nginx."""
         self.counts.renders += 1
         try:
-            return await asyncio.to_thread(lambda: render(build(backends, self.rules), self._style))
+            return await asyncio.to_thread(
+                lambda: self._renderer.render(self.builder.build(backends, self.rules), self.style)
+            )
         except ValueError as error:
             raise Refused(str(error)) from None
 

@@ -11,23 +11,31 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Block", "Directive", "Line", "Ours", "map_block", "write"]
+__all__ = ["Block", "Directive", "Line", "Ours", "Pattern", "Written", "map_block", "prewrite", "write"]
 
 _DIRECTIVES = """
-    access_log client_body_temp_path client_max_body_size daemon default_type error_log events fastcgi_temp_path hash http
-    include ip_hash keepalive least_conn large_client_header_buffers listen location log_format map pid proxy_buffer_size proxy_buffers
-    proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass proxy_set_header
-    proxy_temp_path random return scgi_temp_path server server_name server_names_hash_bucket_size server_names_hash_max_size
-    server_tokens upstream user uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
+    access_log allow auth_basic auth_basic_user_file client_body_temp_path client_max_body_size daemon default_type deny
+    error_log events fastcgi_index fastcgi_keep_conn fastcgi_param fastcgi_pass fastcgi_temp_path grpc_pass grpc_set_header
+    gzip_types hash http include ip_hash keepalive large_client_header_buffers least_conn listen location log_format map pid
+    proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers
+    proxy_pass proxy_set_header proxy_temp_path random real_ip_header resolver return root scgi_temp_path server server_name
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens set_real_ip_from upstream user uwsgi_param uwsgi_pass
+    uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
 """
-_CASES = ("", "default", "80", "443", "websocket")  # of a map
+_CASES = ("", "default", "80", "443", "websocket", "https")  # of a map
 _NAMES = frozenset([*_DIRECTIVES.split(), *_CASES])
 _PLAIN = re.compile(r"[A-Za-z0-9_./:*=\[\]-]+")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST = 4000  # bytes; nginx reads words of up to 4,096
+_INDENT = "    "
 
 
 class Ours(str):
     """Text of this plugin itself, which may use nginx's variables."""
+
+
+class Pattern(str):
+    """A regular expression, where nginx reads one: it looks for no variables there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,14 @@ class Block:
     body: tuple[Directive, ...]
 
 
-Directive: TypeAlias = Line | Block
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Directives that `prewrite` wrote before, so that they need not be again."""
+
+    text: str
+
+
+Directive: TypeAlias = Line | Block | Written
 """What a configuration is made of."""
 
 
@@ -61,8 +76,16 @@ def write(directives: Iterable[Directive]) -> bytes:
     return ("\n".join(_lines(directives, "")) + "\n").encode("ascii")
 
 
+def prewrite(directives: Iterable[Directive], *, depth: int) -> Written:
+    """The text of directives that stand in so many blocks. Raises ValueError for what cannot be said."""
+    return Written("\n".join(_lines(directives, _INDENT * depth)))
+
+
 def _lines(directives: Iterable[Directive], indent: str) -> Iterator[str]:
     for directive in directives:
+        if isinstance(directive, Written):
+            yield directive.text
+            continue
         if directive.name not in _NAMES:
             raise ValueError(f"the directive {directive.name!r} is not one that this plugin writes")
         head = " ".join([directive.name or '""', *map(_word, directive.words)])
@@ -70,13 +93,17 @@ def _lines(directives: Iterable[Directive], indent: str) -> Iterator[str]:
             yield f"{indent}{head};"
         else:
             yield f"{indent}{head} {{"
-            yield from _lines(directive.body, indent + "    ")
+            yield from _lines(directive.body, indent + _INDENT)
             yield f"{indent}}}"
 
 
 def _word(word: str) -> str:
     if _PLAIN.fullmatch(word):
         return word
-    if not word.isascii() or _FORBIDDEN.search(word) or ("$" in word and not isinstance(word, Ours)):
+    variables = "$" in word and not isinstance(word, Ours | Pattern)
+    if not word.isascii() or _FORBIDDEN.search(word) or variables:
         raise ValueError(f"{word[:60]!a} cannot be written to nginx's configuration")
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if len(quoted) > _LONGEST:
+        raise ValueError(f"{word[:60]!a}... cannot be written to nginx's configuration: it is too long")
+    return quoted

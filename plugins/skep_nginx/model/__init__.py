@@ -7,11 +7,12 @@ what did not change is not written again.
 from skep_nginx.model.addresses import Listen, Server, join
 from skep_nginx.model.hosts import Host
 from skep_nginx.model.locations import ROOT, BasicAuth, Location, Match, Path, Protocol
-from skep_nginx.model.sites import Answer, Proxy, Redirect, Site
-from skep_nginx.model.tls import Certificate, ClientCertificates, Tls, Verification
+from skep_nginx.model.sites import Answer, Proxy, Redirect, ServerTokens, Site
+from skep_nginx.model.tls import POLICIES, Certificate, ClientCertificates, Tls, Verification
 from skep_nginx.model.upstreams import Balance, BalanceMethod, Upstream
 
 __all__ = [
+    "POLICIES",
     "ROOT",
     "Answer",
     "Balance",
@@ -28,6 +29,7 @@ __all__ = [
     "Proxy",
     "Redirect",
     "Server",
+    "ServerTokens",
     "Site",
     "Tls",
     "Upstream",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from skep_nginx.model.addresses import Listen
 from skep_nginx.model.hosts import Host
 from skep_nginx.model.locations import Location
 from skep_nginx.model.tls import Tls
 
-__all__ = ["Answer", "Proxy", "Redirect", "Site"]
+__all__ = ["Answer", "Proxy", "Redirect", "ServerTokens", "Site"]
+
+ServerTokens = Literal["on", "off", "build"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """nginx's own answer: a status, and where it sends a client on to, or "" ."""
+    """nginx's own answer: a status, and where it sends a client on to, or the answer's text. Only settings say it."""
 
     status: int
-    location: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,18 @@ class Site:
     root: Answer | None = None
     acme: bool = False
     default: bool = False
-    server_tokens: bool | None = None
+    server_tokens: ServerTokens | None = None
     include: str = ""
     debug: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Everything that nginx serves: its sites, sorted by host. `fallback` is how unknown hosts are answered by TLS; None: not at all."""
+    """Everything that nginx serves: its sites, sorted by host. `fallback` is how unknown hosts are answered by TLS; None: not at all.
+
+    `files` changes with the operator's files, so that nginx reads them again.
+    """
 
     sites: tuple[Site, ...] = ()
     fallback: Tls | None = None
+    files: str = ""

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Certificate", "ClientCertificates", "Tls", "Verification"]
+__all__ = ["POLICIES", "Certificate", "ClientCertificates", "Tls", "Verification"]
 
-Verification = Literal["on", "optional", "optional_no_ca"]
+Verification = Literal["on", "off", "optional", "optional_no_ca"]
+POLICIES = (
+    *("Mozilla-Modern", "Mozilla-Intermediate", "Mozilla-Old"),
+    *("AWS-TLS13-1-3-2021-06", "AWS-TLS13-1-2-2021-06", "AWS-TLS13-1-2-Res-2021-06", "AWS-TLS13-1-2-Ext1-2021-06"),
+    *("AWS-TLS13-1-2-Ext2-2021-06", "AWS-TLS13-1-1-2021-06", "AWS-TLS13-1-0-2021-06"),
+    *("AWS-FS-1-2-Res-2020-10", "AWS-FS-1-2-Res-2019-08", "AWS-FS-1-2-2019-08", "AWS-FS-1-1-2019-08", "AWS-FS-2018-06"),
+    *("AWS-TLS-1-2-Ext-2018-06", "AWS-TLS-1-2-2017-01", "AWS-TLS-1-1-2017-01"),
+    *("AWS-2016-08", "AWS-2015-05", "AWS-2015-03", "AWS-2015-02"),
+)
+"""The names of the policies that a site may choose from."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,7 +4,7 @@ One module per part of the configuration: `frame` around `http`, in it `fallback
 """
 
 from skep_nginx.render.frame import frame, temporary_paths
-from skep_nginx.render.render import Rendered, render
+from skep_nginx.render.render import Rendered, Renderer, render
 from skep_nginx.render.style import Style
 
-__all__ = ["Rendered", "Style", "frame", "render", "temporary_paths"]
+__all__ = ["Rendered", "Renderer", "Style", "frame", "render", "temporary_paths"]

@@ -35,7 +35,17 @@ def status_server(style: Style) -> Block:
 
 
 def fallback_server(proxy: Proxy, style: Style) -> Block:
-    """Who asks for a host that nobody has."""
-    words = ("default_server",) if style.default_server else ()
+    """Who asks for a host that nobody has: at each address that any site is served at, or the site there would get it."""
+    own = {(listen.ip, listen.port) for listen in style.listen}
+    sites = [listen for site in proxy.sites for listen in site.listens if not listen.tls]
+    more = sorted({listen for listen in sites if (listen.ip, listen.port) not in own})
+    taken = {listen for site in proxy.sites if site.default for listen in site.listens}
+    lines = [
+        line
+        for listen in (*style.listen, *more)
+        for line in listen_lines(
+            [listen], style, *(("default_server",) if style.default_server and listen not in taken else ())
+        )
+    ]
     answer = Block("location", ("/",), (Line("return", (str(style.unknown_host),)),))
-    return Block("server", (), (*listen_lines(style.listen, style, *words), Line("server_name", ("_",)), answer))
+    return Block("server", (), (*lines, Line("server_name", ("_",)), answer))

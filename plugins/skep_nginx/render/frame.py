@@ -21,6 +21,7 @@ def frame(http: tuple[Directive, ...], style: Style, prefix: Path) -> tuple[Dire
         Line("pid", (str(prefix / "nginx.pid"),)),
         Line("error_log", ("stderr", "warn")),
         Block("events", (), (Line("worker_connections", (str(style.worker_connections),)),)),
+        *((Line("include", (style.top_include,)),) if style.top_include else ()),
         Block("http", (), (*temporary_paths(f"{prefix}/"), *http)),
     )
 

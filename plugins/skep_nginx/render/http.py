@@ -1,22 +1,44 @@
-"""What all sites share: limits, logs, maps, and the headers towards containers."""
+"""What all sites share: limits, logs, maps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from skep_nginx.directives import Directive, Line, Ours, map_block
 from skep_nginx.model import Proxy
+from skep_nginx.render.headers import header_lines
 from skep_nginx.render.style import Style
 
 __all__ = ["http_lines"]
 
-_LOG = Ours(
+_LOG = (
     '$host $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
     '"$http_referer" "$http_user_agent" "$upstream_addr"'
 )
+_JSON = {
+    "time_local": "$time_iso8601",
+    "host": "$host",
+    "client_ip": "$http_x_forwarded_for",
+    "remote_addr": "$remote_addr",
+    "request": "$request",
+    "status": "$status",
+    "body_bytes_sent": "$body_bytes_sent",
+    "request_time": "$request_time",
+    "upstream_response_time": "$upstream_response_time",
+    "upstream_addr": "$upstream_addr",
+    "http_referrer": "$http_referer",
+    "http_user_agent": "$http_user_agent",
+    "request_id": "$request_id",
+}
+_COMPRESSED = """
+    text/plain text/css application/javascript application/json application/x-javascript text/xml application/xml
+    application/xml+rss text/javascript image/svg+xml
+"""
 
 
 def http_lines(proxy: Proxy, style: Style) -> tuple[Directive, ...]:
     """The beginning of `http { }`."""
-    longest = max((len(site.host) for site in proxy.sites), default=0)
+    longest = max((len(site.host) for site in proxy.sites if not site.host.is_regex), default=0)
     bucket = next(size for size in (128, 256, 512) if size >= longest + 64)
     return (
         Line("server_tokens", ("off",)),
@@ -24,45 +46,40 @@ def http_lines(proxy: Proxy, style: Style) -> tuple[Directive, ...]:
         Line("server_names_hash_max_size", (str(max(512, 2 * len(proxy.sites))),)),
         Line("large_client_header_buffers", ("4", "16k")),
         Line("client_max_body_size", (str(style.max_body),)),
-        Line("log_format", ("skep", _LOG)),
-        Line("access_log", (style.access_log, "skep") if style.access_log else ("off",)),
+        Line("gzip_types", tuple(_COMPRESSED.split())),
+        *_logs(style),
+        *((Line("resolver", style.resolvers),) if style.resolvers else ()),
+        *_real_addresses(style),
         # Websockets only: h2c, upgraded, would carry requests past nginx.
         map_block("$http_upgrade", "$skep_upgrade", {"default": "", "websocket": "websocket"}),
         map_block("$http_upgrade", "$skep_connection", {"default": "", "websocket": "upgrade"}),
         map_block("$server_port", "$skep_host_port", {"default": ":$server_port", "80": "", "443": ""}),
-        *_forwarded(style),
-        Line("proxy_http_version", ("1.1",)),
-        Line("proxy_connect_timeout", ("5s",)),
-        Line("proxy_buffer_size", ("16k",)),
-        Line("proxy_buffers", ("8", "16k")),
-        Line("proxy_busy_buffers_size", ("32k",)),
-        # Buffering stays a container's to say; where nginx looks for files, how fast it sends and in what encoding does not.
-        Line("proxy_ignore_headers", ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Charset")),
+        *((Line("include", (style.proxy_include,)),) if style.proxy_include else _towards_containers(proxy, style)),
         *((Line("include", (style.include,)),) if style.include else ()),
     )
 
 
-def _forwarded(style: Style) -> tuple[Directive, ...]:
-    """The headers towards containers; what a client says of itself is passed on only if the settings trust whoever is in front."""
-    told = {"proto": "$scheme", "host": "$host$skep_host_port", "port": "$server_port"}
-    maps: tuple[Directive, ...] = ()
-    chain = "$remote_addr"
-    if style.trust_forwarded:
-        maps = tuple(
-            map_block(f"$http_x_forwarded_{key}", f"$skep_{key}", {"default": f"$http_x_forwarded_{key}", "": value})
-            for key, value in told.items()
-        )
-        told = {key: f"$skep_{key}" for key in told}
-        chain = "$proxy_add_x_forwarded_for"
-    headers = {
-        "Host": "$host$skep_host_port",
-        "Upgrade": "$skep_upgrade",
-        "Connection": "$skep_connection",
-        "X-Real-IP": "$remote_addr",
-        "X-Forwarded-For": chain,
-        "X-Forwarded-Host": told["host"],
-        "X-Forwarded-Proto": told["proto"],
-        "X-Forwarded-Port": told["port"],
-        "Proxy": "",  # programs take it for their own setting HTTP_PROXY
-    }
-    return *maps, *(Line("proxy_set_header", (name, Ours(value))) for name, value in headers.items())
+def _logs(style: Style) -> Iterable[Directive]:
+    log, escape = style.log_format or _LOG, style.log_escape
+    if style.log_json and not style.log_format:
+        log, escape = "{" + ",".join(f'"{name}":"{value}"' for name, value in _JSON.items()) + "}", "json"
+    yield Line("log_format", ("vhost", *((f"escape={escape}",) if escape else ()), Ours(log)))
+    yield Line("access_log", (style.access_log, "vhost") if style.access_log else ("off",))
+
+
+def _real_addresses(style: Style) -> Iterable[Directive]:
+    """Whoever connects must say by the PROXY protocol who the client is; that is the client's address from there on."""
+    if style.proxy_protocol:
+        yield Line("real_ip_header", ("proxy_protocol",))
+        yield from (Line("set_real_ip_from", (network,)) for network in ("0.0.0.0/0", "::/0", "unix:"))
+
+
+def _towards_containers(proxy: Proxy, style: Style) -> Iterable[Directive]:
+    yield from header_lines(proxy, style)
+    yield Line("proxy_http_version", ("1.1",))
+    yield Line("proxy_connect_timeout", ("5s",))
+    yield Line("proxy_buffer_size", ("16k",))
+    yield Line("proxy_buffers", ("8", "16k"))
+    yield Line("proxy_busy_buffers_size", ("32k",))
+    # Buffering stays a container's to say; where nginx looks for files, how fast it sends and in what encoding does not.
+    yield Line("proxy_ignore_headers", ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Charset"))

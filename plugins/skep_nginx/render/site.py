@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
-from skep_nginx.directives import Block, Directive, Line
-from skep_nginx.model import Site
+import json
+from collections.abc import Iterable
+
+from skep_nginx.directives import Block, Directive, Line, Ours, Pattern
+from skep_nginx.hosts import REGEX_LENGTH
+from skep_nginx.model import Answer, Host, Site
+from skep_nginx.patterns import bounded
 from skep_nginx.render.fallback import listen_lines
-from skep_nginx.render.location import location_block
+from skep_nginx.render.location import file_name, location_block
 from skep_nginx.render.style import Style
 from skep_nginx.render.tls import redirect_server, site_tls
 from skep_nginx.render.upstream import upstream_block
 
-__all__ = ["site_blocks"]
+__all__ = ["debug_block", "name_line", "site_blocks"]
+
+_REQUEST = (
+    '{"host":"$host","https":"$https","protocol":"$server_protocol","cipher":"$ssl_cipher","tls":"$ssl_protocol"}'
+)
 
 
 def site_blocks(site: Site, style: Style) -> tuple[Block, ...]:
     """Everything of one site."""
     upstreams = [upstream_block(location.upstream) for location in site.locations if location.upstream]
-    return (*upstreams, *redirect_server(site, style), _server(site, style))
+    return (*upstreams, *redirect_server(site, style), Block("server", (), tuple(_server(site, style))))
 
 
-def _server(site: Site, style: Style) -> Block:
-    body: list[Directive] = [
-        *listen_lines(site.listens, style),
-        Line("server_name", (site.host,)),
-        *site_tls(site, style),
-        *map(location_block, site.locations),
-    ]
-    return Block("server", (), tuple(body))
+def name_line(host: Host) -> Line:
+    """A server's name."""
+    return Line("server_name", (Pattern("~" + bounded(host[1:], REGEX_LENGTH)) if host.is_regex else host,))
+
+
+def debug_block(site: Site, style: Style) -> tuple[Block, ...]:
+    """The debug endpoint, where the site has one."""
+    if not site.debug:
+        return ()
+    told = {"listen": list(map(str, style.listen)), "unknown_host": style.unknown_host, "trust": style.trust_forwarded}
+    text = f'{{"global":{json.dumps(told)},"request":{_REQUEST},"vhost":{site.debug}}}'
+    body = (Line("default_type", ("application/json",)), Line("return", ("200", Ours(text))))
+    return (Block("location", ("/nginx-proxy-debug",), body),)
+
+
+def _server(site: Site, style: Style) -> Iterable[Directive]:
+    yield from listen_lines(site.listens, style, *(("default_server",) if site.default else ()))
+    yield name_line(site.host)
+    if site.server_tokens:
+        yield Line("server_tokens", (site.server_tokens,))
+    yield from site_tls(site, style)
+    if site.include:
+        yield Line("include", (file_name(site.include),))
+    yield from debug_block(site, style)
+    yield from map(location_block, site.locations)
+    if site.root:
+        yield Block("location", ("/",), (_answer(site.root),))
+
+
+def _answer(answer: Answer) -> Line:
+    return Line("return", (str(answer.status), *((Ours(answer.text),) if answer.text else ())))

@@ -29,7 +29,13 @@ class Style:
     proxy_protocol: bool = False
     max_body: int = 2**20
     access_log: str = ""
+    log_format: str = ""
+    log_escape: str = ""
+    log_json: bool = False
+    resolvers: tuple[str, ...] = ()
     include: str = ""
+    proxy_include: str = ""
+    top_include: str = ""
     workers: int = 0
     worker_connections: int = 1024
     shutdown_timeout: int = 3600

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from skep_nginx.model import ROOT, Balance, Host, Path, Protocol, Verification
+from skep_nginx.model import ROOT, Balance, Host, Path, Protocol, ServerTokens, Verification
 
-__all__ = ["Method", "PathWish", "SiteWish", "TlsWish", "Wish"]
+__all__ = ["PREFIX", "Method", "PathWish", "SiteWish", "TlsWish", "Wish"]
 
+PREFIX = "com.github.nginx-proxy.nginx-proxy."
+"""Of the labels that nginx-proxy knows."""
 Method = Literal["redirect", "noredirect", "nohttp", "nohttps"]
 
 
@@ -59,7 +61,7 @@ class Wish:
     internal: bool | None = None
     balance: Balance | None = None
     keepalive: int | None = None
-    server_tokens: bool | None = None
+    server_tokens: ServerTokens | None = None
     debug: bool | None = None
     weight: int = 1
     owner: str = ""

@@ -33,8 +33,8 @@ RULES = Rules(STYLE.listen)
 ATTACKS = [
     "a.example;", "a.example\nserver_name evil", "a}\nserver{listen 99;}", "{", "}", '"', "'", "\\", "#", "$host", "${host}",
     "`id`", "\0", "x" * 10_240, "\udcff\udcfe", "bücher.example", "аpple.example", "~.*", "~^(a+)+$", "*", "_", "_ default_server",
-    "default_server", "a.example default_server", "unix:/var/run/docker.sock", "include /etc/passwd", "a.example/../", "load_module x",
-    "ssl_engine x", "lua_code", "../../etc/passwd", "a\\", 'a" ; "b', "a\r\nb", "a\u2028b", "{{ .Host }}", "%0a", "a%3b", "\x7f",
+    "default_server;", "a.example default_server", "unix:/var/run/docker.sock", "include /etc/passwd", "a.example/../", "load_module x",
+    "ssl_engine x", "lua_code;", "../../etc/passwd", "a\\", 'a" ; "b', "a\r\nb", "a\u2028b", "{{ .Host }}", "%0a", "a%3b", "\x7f",
 ]  # fmt: skip
 PIECES = st.sampled_from(
     [*ATTACKS, "shop.example", "*.shop.example", "www.*", "10.0.0.1", " ", ",", "80", "65535", "-1", "80;"]
@@ -143,7 +143,7 @@ def test_reserved_hosts_belong_to_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ssl_engine", "load_module", "lua_load", "content_by_lua_block", "root", "alias", "perl"]
+    "name", ["ssl_engine", "load_module", "lua_load", "content_by_lua_block", "autoindex", "alias", "perl"]
 )
 def test_directives_that_are_not_ours_cannot_be_written(name: str) -> None:
     with pytest.raises(ValueError, match="not one that this plugin writes"):

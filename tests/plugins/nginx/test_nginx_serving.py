@@ -262,7 +262,7 @@ async def test_the_status_by_http_and_by_command(folder: Path, node: EmbeddedEng
 
             shown = await asyncio.to_thread(run)
             assert f"shop.example  node1/web  127.0.0.1:{one.port}" in shown
-            assert "left out: node1/evil: VIRTUAL_HOST has '~.*': regular expressions are not taken" in shown
+            assert "left out: node1/evil: VIRTUAL_HOST has '~.*': it matches every name" in shown
             assert json.loads(await asyncio.to_thread(run, "--json")) == json.loads(json.dumps(served.status))
 
 
