@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -28,6 +28,7 @@ MOST_REGEXES = 50
 _LONGEST = 4096  # characters
 _LONGEST_REGEX = 512  # RE2 needs up to 20 µs for one of its characters to compile (\\pL), in the event loop
 _REGEX_MEMORY = 2**18  # bytes that RE2 may take for one pattern, compiled and at work
+_NOTHING_SPECIAL = re.compile(r"[A-Za-z0-9 :_/@,=!-]+", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]+", re.ASCII)
 _KEY_START = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*)?", re.ASCII)
 _VALUE_START = re.compile(r"[=!/]?~?[A-Za-z0-9 \t\n\f\r:\-_.*/()?+\[\]\\^$|@,]*", re.ASCII)
@@ -60,6 +61,13 @@ class Expression:
         """Whether the value is a regular expression."""
         return self.pattern is not None and not isinstance(self.pattern, _Glob)
 
+    def as_in_swarm(self) -> Expression:
+        """The same expression with its glob read as classic Swarm does: `*` is anything, all else is a regular expression's text.
+
+        Raises ExpressionError where that is none, or a longer one than is taken.
+        """
+        return self if self.is_regex or _NOTHING_SPECIAL.fullmatch(self.value) else _in_swarm(self)
+
     def equals(self, candidate: str) -> bool:
         """Whether the value, read as a pattern, fits `candidate`, whatever the operator."""
         return self.value == candidate if self.pattern is None else bool(self.pattern.search(candidate))
@@ -70,14 +78,21 @@ class Expression:
 
 
 @lru_cache(maxsize=128)
-def parse_expression(text: str) -> Expression:
-    """Parse one expression. Raises ExpressionError naming the place and what would be right there."""
+def parse_expression(text: str, alone: str = "") -> Expression:
+    """Parse one expression. Raises ExpressionError naming the place and what would be right there.
+
+    alone: the value of one that is a key alone, `key` or `~key`, with nothing after it; "" does not allow that.
+    """
     if len(text) > _LONGEST:
         raise ExpressionError(text, _LONGEST, f"at most {_LONGEST} characters")
     at = text.find("==")
     negated = at < 0
     if negated:
         at = text.find("!=")
+    if at < 0 and alone:
+        key = text.removeprefix("~")
+        _check(text, key, alone, len(text), key_at=len(text) - len(key))
+        return Expression(text, key, negated=False, value=alone, soft=key != text)
     if at < 0:
         typed = min((place for place in map(text.find, "=!~") if place >= 0), default=len(text))
         raise ExpressionError(text, typed, "one of the operators == and !=, as in key==value")
@@ -89,12 +104,14 @@ def parse_expression(text: str) -> Expression:
     return Expression(text, key, negated, value, soft, pattern)
 
 
-def _check(text: str, key: str, raw: str, start: int) -> None:
+def _check(text: str, key: str, raw: str, start: int, key_at: int = 0) -> None:
     if not _KEY.fullmatch(key):
         match = _KEY_START.match(key)
         at = match.end() if match else 0
         raise ExpressionError(
-            text, at, "a key of two or more letters, digits, '_', '.' and '-', not beginning with a digit, '.' or '-'"
+            text,
+            key_at + at,
+            "a key of two or more letters, digits, '_', '.' and '-', not beginning with a digit, '.' or '-'",
         )
     if not raw.strip("~"):
         raise ExpressionError(text, len(text), "a value")
@@ -108,18 +125,29 @@ def _compile(text: str, at: int, value: str) -> _Pattern | None:
     if value == "/":
         raise ExpressionError(text, at, "a second /, as in /regular expression/")
     if value.startswith("/") and value.endswith("/"):
-        if len(value) > _LONGEST_REGEX:
-            raise ExpressionError(text, at, f"a regular expression of at most {_LONGEST_REGEX} characters")
-        options = re2.Options()
-        options.log_errors = False
-        options.max_mem = _REGEX_MEMORY
-        options.never_capture = True
-        try:
-            regex: _Pattern = re2.compile(value[1:-1], options)
-        except re2.error as error:
-            raise ExpressionError(text, at, f"a regular expression ({_told(error)})") from None
-        return regex
+        return _regex(text, at, value[1:-1])
     return _Glob(value.split("*")) if "*" in value else None
+
+
+def _regex(text: str, at: int, pattern: str) -> _Pattern:
+    if len(pattern) > _LONGEST_REGEX:
+        raise ExpressionError(text, at, f"a regular expression of at most {_LONGEST_REGEX} characters")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _REGEX_MEMORY
+    options.never_capture = True
+    try:
+        regex: _Pattern = re2.compile(pattern, options)
+    except re2.error as error:
+        raise ExpressionError(text, at, f"a regular expression ({_told(error)})") from None
+    return regex
+
+
+@lru_cache(maxsize=128)
+def _in_swarm(expression: Expression) -> Expression:
+    value = expression.value
+    at = len(expression.text) - len(value)
+    return replace(expression, pattern=_regex(expression.text, at, f"^{value.replace('*', '.*')}$"))
 
 
 def _told(error: Exception) -> str:

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from skep import Container, Expression, Image, NodeSet, NodeState, PlacementQuery, Plugin, Verdict, split_reference
+from skep import (
+    Container,
+    Expression,
+    Image,
+    NodeSet,
+    NodeState,
+    PlacementQuery,
+    Plugin,
+    PluginSettings,
+    Verdict,
+    split_reference,
+)
 
-__all__ = ["AffinityPlugin"]
+__all__ = ["AffinityPlugin", "AffinitySettings"]
+
+
+class AffinitySettings(PluginSettings, frozen=True, kw_only=True):
+    """How values are read."""
+
+    swarm_globs: bool = False
+    """Read a value with classic Swarm's eyes: `*` is anything, and everything else the text of a regular expression."""
 
 
 class AffinityPlugin(Plugin):
     """Keeps the nodes whose containers and images every affinity of the request accepts."""
 
+    Settings = AffinitySettings
+    settings: AffinitySettings
     name = "affinity"
 
     def expression_kinds(self) -> Mapping[str, str]:
@@ -23,6 +43,8 @@ class AffinityPlugin(Plugin):
         expressions = query.expressions("affinity")
         if not expressions:
             return None
+        if self.settings.swarm_globs:
+            expressions = [each.as_in_swarm() for each in expressions]
         found = [(each, _found(query, each)) for each in expressions]
         kept = query.nodes
         for expression, nodes in found:

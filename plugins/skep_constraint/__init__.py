@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skep import Expression, NodeSet, NodeState, PlacementQuery, Plugin, Verdict
+from skep import Expression, NodeSet, NodeState, PlacementQuery, Plugin, PluginSettings, Verdict
 
-__all__ = ["ConstraintPlugin"]
+__all__ = ["ConstraintPlugin", "ConstraintSettings"]
+
+
+class ConstraintSettings(PluginSettings, frozen=True, kw_only=True):
+    """How values are read."""
+
+    swarm_globs: bool = False
+    """Read a value with classic Swarm's eyes: `*` is anything, and everything else the text of a regular expression."""
 
 
 class ConstraintPlugin(Plugin):
     """Keeps the nodes that every constraint of the request accepts."""
 
+    Settings = ConstraintSettings
+    settings: ConstraintSettings
     name = "constraint"
 
     def expression_kinds(self) -> Mapping[str, str]:
@@ -23,6 +32,8 @@ class ConstraintPlugin(Plugin):
         expressions = query.expressions("constraint")
         if not expressions:
             return None
+        if self.settings.swarm_globs:
+            expressions = [each.as_in_swarm() for each in expressions]
         kept = query.nodes
         for expression in expressions:
             kept = kept & _accepted(query, expression)

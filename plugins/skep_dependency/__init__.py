@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from skep import NodeSet, NodeState, PlacementQuery, PlacementRequest, Plugin, Verdict
+from skep import ClusterState, Container, NodeSet, NodeState, PlacementQuery, PlacementRequest, Plugin, Verdict
 
 __all__ = ["DependencyPlugin"]
 
 _NAMESPACES = (("--net", "NetworkMode"), ("--pid", "PidMode"), ("--ipc", "IpcMode"))
+_SHORT = 12  # characters of an id that docker shows
 _EVERYWHERE = ("", "default", "bridge", "host", "none", "nat")  # networks that each engine has
 
 
@@ -55,15 +57,24 @@ def _references(request: PlacementRequest) -> Iterator[tuple[str, str]]:
 
 
 def _holders(query: PlacementQuery, reference: str) -> NodeSet:
-    """The nodes that hold the container: by name, by node/name, else by id, Swarm's id, or the beginning of one."""
+    """The nodes that hold the container: by an id or Swarm's id, whole or its first 12 characters, else by name or node/name, else by
+    the beginning of an id, on a node where that is nobody else's."""
     state = query.state
-    node, slash, name = reference.lstrip("/").partition("/")
-    wanted = name if slash else node
-    found = [each for each in state.named(wanted) if not slash or each.node == node] if wanted else []
-    if not found and wanted and not slash:
-        found = list(state.with_id(wanted))
-        found = [each for each in found if wanted in (each.id, each.swarm_id)] or found
-    return state.node_set(known for each in found if (known := state.get_node(each.node)))
+    known = {id(each): each for each in state.with_id(reference)}.values() if reference else ()
+    exact = [each for each in known if len(reference) == _SHORT or reference in (each.id, each.swarm_id)]
+    found = exact or _named(state, reference)
+    if not found:
+        per_node = Counter(each.node for each in known)
+        found = [each for each in known if per_node[each.node] == 1]
+    return state.node_set(node for each in found if (node := state.get_node(each.node)))
+
+
+def _named(state: ClusterState, reference: str) -> list[Container]:
+    first, slash, name = reference.removeprefix("/").partition("/")
+    if not slash:
+        return list(state.named(first)) if first else []
+    named = state.named(name) if name else ()
+    return [each for each in named if (node := state.get_node(each.node)) and first in (node.name, node.node.id)]
 
 
 def _networks(query: PlacementQuery) -> Iterator[_Needed]:

@@ -7,17 +7,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from skep import Container, NodeSet, NodeState, PlacementQuery, Plugin, Port, Verdict
+from skep import Container, NodeSet, NodeState, PlacementQuery, Plugin, PluginSettings, Port, RequestError, Verdict
 
-__all__ = ["PortPlugin"]
+__all__ = ["PortPlugin", "PortSettings"]
 
-# Whether it is on the host's network, number, protocol, address: "" for all, None for any.
+# Whether it is on the host's network, number, protocol ("" where protocols are not compared), address: "" for all, None for any.
 _Key = tuple[bool, int | None, str, str | None]
+
+
+class PortSettings(PluginSettings, frozen=True, kw_only=True):
+    """What makes two ports the same."""
+
+    compare_protocols: bool = True
+    """Whether 53/tcp and 53/udp are two ports; classic Swarm takes them for one where they are published."""
 
 
 class PortPlugin(Plugin):
     """Keeps the nodes on which every port that the request asks for is free."""
 
+    Settings = PortSettings
+    settings: PortSettings
     name = "port"
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
@@ -27,12 +36,13 @@ class PortPlugin(Plugin):
         if not wanted:
             return None
         host = request.container.network_mode == "host"
-        find = query.state.container_index("port", _keys)
+        compared = self.settings.compare_protocols or host
+        find = query.state.container_index("port", _keys if self.settings.compare_protocols else _keys_of_any_protocol)
         kept, taken = query.nodes, []
         for ports in wanted:
             full = kept
             for port in ports:
-                full = full & _holders(find, port, host)
+                full = full & _holders(find, port, host, port.protocol if compared else "")
                 if not full:
                     break
             kept = kept - full
@@ -40,7 +50,7 @@ class PortPlugin(Plugin):
 
         def reason(node: NodeState) -> str:
             ports = next(ports for ports, full in zip(wanted, taken, strict=True) if node in full)
-            return f"port {_shown(ports)}: taken by {_holder(node, ports[0], host)}"
+            return f"port {_shown(ports)}: taken by {_holder(node, ports[0], host, compared)}"
 
         return Verdict(kept, reason, lambda: [f"port {_shown(ports)}" for ports in wanted])
 
@@ -65,6 +75,8 @@ def _ranges(body: Mapping[str, Any]) -> Iterator[Sequence[Port]]:
             if dash:
                 ip = binding.get("HostIp") or ""
                 numbers = range(int(first), int(last) + 1)
+                if not numbers:
+                    raise RequestError(f"invalid range of ports {first}-{last} for {key}: expected the lower one first")
                 yield [Port(int(private), (protocol or "tcp").lower(), number, ip) for number in numbers]
 
 
@@ -87,24 +99,29 @@ def _keys(container: Container) -> Iterator[_Key]:
         yield host, port.public, port.protocol, None
 
 
-def _holders(find: Callable[[_Key], NodeSet], port: Port, host: bool) -> NodeSet:
+def _keys_of_any_protocol(container: Container) -> Iterator[_Key]:
+    """The same, with no protocol for what is published; on the host's network it counts all the same."""
+    return ((host, number, protocol if host else "", address) for host, number, protocol, address in _keys(container))
+
+
+def _holders(find: Callable[[_Key], NodeSet], port: Port, host: bool, protocol: str) -> NodeSet:
     address = _address(port.ip)
     if not address:
-        return find((host, port.public, port.protocol, None))
-    return find((host, port.public, port.protocol, address)) | find((host, port.public, port.protocol, ""))
+        return find((host, port.public, protocol, None))
+    return find((host, port.public, protocol, address)) | find((host, port.public, protocol, ""))
 
 
-def _holder(node: NodeState, port: Port, host: bool) -> str:
+def _holder(node: NodeState, port: Port, host: bool, compared: bool) -> str:
     """The container that holds the port on a node, for people."""
     for container in node.containers.values():
         on_host, ports = _claims(container)
-        if on_host is host and any(_clash(each, port) for each in ports):
+        if on_host is host and any(_clash(each, port, compared) for each in ports):
             return f"{container.name or 'a container without a name'} ({container.short_id or 'under way'})"
     return "a container that is gone by now"
 
 
-def _clash(one: Port, other: Port) -> bool:
-    if (one.public, one.protocol) != (other.public, other.protocol):
+def _clash(one: Port, other: Port, compared: bool) -> bool:
+    if one.public != other.public or (compared and one.protocol != other.protocol):
         return False
     addresses = {_address(one.ip), _address(other.ip)}
     return len(addresses) == 1 or "" in addresses

@@ -116,7 +116,7 @@ def test_docker_info_lists_the_swarm(swarm: Swarm) -> None:
     for line in (
         "Role: primary",
         "Strategy: spread",
-        "Filters: health, port, dependency, affinity, constraint",
+        "Filters: health, port, slots, dependency, affinity, constraint, whitelist",
         "Nodes: 4",
     ):
         assert re.search(f"^{line}$", text, re.MULTILINE), text

@@ -14,7 +14,7 @@ import pytest
 from contrib.lab import Lab
 from skep import Agent, parse_settings
 
-PLACEMENT = ("health", "port", "dependency", "affinity", "constraint", "spread")
+PLACEMENT = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
 
 @dataclass

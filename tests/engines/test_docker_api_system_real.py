@@ -25,7 +25,7 @@ async def test_info_and_version(endpoint_of_four: Any) -> None:
     assert lines[start : start + 4] == [
         " Role: primary",
         " Strategy: spread",
-        " Filters: health, port, dependency, affinity, constraint",
+        " Filters: health, port, slots, dependency, affinity, constraint, whitelist",
         " Nodes: 4",
     ]
     host = endpoint_of_four.lab["backend1"]

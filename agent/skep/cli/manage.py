@@ -14,8 +14,10 @@ from skep.cli.options import Duration, discovery_argument, key_values
 
 __all__ = ["manage", "manager_tables"]
 
-FILTERS = ("health", "port", "dependency", "affinity", "constraint")
+FILTERS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist")
 """The filters that run by default, in their order."""
+
+_ALSO = {"containerslots": "slots"}  # as Swarm's manager names it
 
 
 def manager_tables(
@@ -75,7 +77,7 @@ def manage(discovery: str, **given: Any) -> None:
         raise click.UsageError("discovery required to manage a cluster, such as nodes://10.0.0.[1:3]:2375")
     refuse_missing(given)
     names = set(installed())
-    filters = given["filters"] or FILTERS
+    filters = tuple(_ALSO.get(each, each) for each in given["filters"]) or FILTERS
     for kind, name in [*(("filter", each) for each in filters), ("strategy", given["strategy"])]:
         if name not in names:
             raise click.UsageError(f"{kind} {name!r} not supported; installed plugins are {', '.join(sorted(names))}")

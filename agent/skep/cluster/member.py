@@ -111,6 +111,7 @@ class Member:
         previous = self._known.node
         containers = dict(self._known.containers) if self._joined else {}
         self._move(snapshot.node)
+        _warn_of_labels(previous, snapshot.node)
         # All of it is in the state before the first is told of it.
         told: list[events.LifecycleEvent] = []
         for id_ in [*(id_ for id_ in containers if id_ not in snapshot.containers), *snapshot.containers]:
@@ -184,6 +185,7 @@ class Member:
         known = self._known.node
         node = replace(node, updated=at)
         self._state.put_node(node)
+        _warn_of_labels(known, node)
         for event in self._node_events(known, node, at):
             self._publish(event)
 
@@ -235,6 +237,12 @@ class Member:
         """Hand one of the engine's events to those who listen."""
         if self._shared.forward is not None and not self._left:
             self._shared.forward(self.name, event)
+
+
+def _warn_of_labels(old: Node, new: Node) -> None:
+    if new.ignored_labels and new.ignored_labels != old.ignored_labels:
+        shown = ", ".join(f"{each[:80]!a}" for each in new.ignored_labels[:5])
+        _log.warning("node %s: passing over engine labels whose key is taken already: %s", new.name, shown)
 
 
 def _essence(node: Node) -> Node:

@@ -29,6 +29,7 @@ class Node:
     `id` is the engine's own, `name` its host's name (and the node's in the cluster; a pending node goes by its address), `address` as
     discovery gave it, `ip` where its published ports are reached from other hosts ("" where it is this host's own engine).
     `labels` are the engine's labels and the derived ones (`storagedriver`, `kernelversion`, `operatingsystem`, `ostype`).
+    `ignored_labels` are those of the engine's that count for nothing, as it writes them (see `skep.models.parse`).
     `error` says why it is not healthy, `updated` when something was last heard of it.
     """
 
@@ -40,6 +41,7 @@ class Node:
     error: str = ""
     failures: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    ignored_labels: tuple[str, ...] = ()
     cpus: int = 0
     memory: int = 0
     server_version: str = ""

@@ -89,13 +89,15 @@ def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = ""
         raise EngineProtocolError(f"{address} reports no name or no ID in /info: expected a Docker Engine")
     _check_name(info.name, "name", address)
     _check_name(info.id, "ID", address)
+    labels, ignored = _labels(info, address)
     return Node(
         name=info.name,
         address=address,
         id=info.id,
         ip=ip,
         status=NodeStatus.HEALTHY,
-        labels=_labels(info, address),
+        labels=labels,
+        ignored_labels=ignored,
         cpus=info.ncpu,
         memory=info.mem_total,
         server_version=info.server_version,
@@ -117,7 +119,8 @@ def _check_name(text: str, what: str, address: str) -> None:
         )
 
 
-def _labels(info: _wire.Info, address: str) -> Mapping[str, str]:
+def _labels(info: _wire.Info, address: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """The labels, and those that are passed over: `node`, which means the node itself, and what repeats a key that is there."""
     derived = {
         "storagedriver": info.driver,
         "kernelversion": info.kernel_version,
@@ -125,13 +128,16 @@ def _labels(info: _wire.Info, address: str) -> Mapping[str, str]:
         "ostype": info.os_type,
     }
     labels = {key: value for key, value in derived.items() if value}
+    ignored: list[str] = []
     for entry in info.labels or ():
         key, equals, value = entry.partition("=")
         if not equals:
             raise EngineProtocolError(f"{address} has the engine label {entry!r}: expected key=value")
-        if key != "node":  # `constraint:node==` means the node itself
-            labels.setdefault(key, value)
-    return labels
+        if key == "node" or key in labels:
+            ignored.append(entry)
+        else:
+            labels[key] = value
+    return labels, tuple(ignored)
 
 
 def _skew(system_time: str) -> float:

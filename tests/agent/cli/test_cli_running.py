@@ -12,7 +12,7 @@ import pytest
 
 from skep.testing import EmbeddedEngine
 
-PLUGINS = ("health", "port", "dependency", "affinity", "constraint", "spread")
+PLUGINS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from skep import Agent, HttpServer, Plugin, parse_settings
 from skep.control import add_routes
 from skep.testing import EmbeddedEngine
 
-FILTERS = ("health", "port", "dependency", "affinity", "constraint", "spread")
+FILTERS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
 
 class Served:

@@ -11,7 +11,7 @@ import pytest
 from skep import NodeStatus, PlacementError, Port
 from skep.testing import PaperCluster
 
-PLUGINS = ("health", "port", "dependency", "affinity", "constraint", "spread")
+PLUGINS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 PORTS = (80, 81, 82)
 DISKS = ("ssd", "hdd", "")
 TIERS = ("db", "web", "")

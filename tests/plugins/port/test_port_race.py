@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from skep import Agent, ConflictError, Created, PlacementError, parse_settings
 from skep.testing import EmbeddedEngine
 
-PLUGINS = ("health", "port", "dependency", "affinity", "constraint", "spread")
+PLUGINS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
 
 def is_create(method: str, path: str) -> bool:
