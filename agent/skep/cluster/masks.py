@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from skep.cluster.nodeset import mask_of
-from skep.models import Image
+from skep.models import Image, Node
 
 if TYPE_CHECKING:
     from skep.cluster.state import NodeState
@@ -73,6 +73,10 @@ class Masks:
             bit = 1 << state.ordinal
             self._healthy = self._healthy | bit if state.node.is_healthy else self._healthy & ~bit
 
+    def identity_changed(self) -> None:
+        """A node has another id."""
+        self._found.clear()
+
     def labels_changed(self, state: NodeState, before: Mapping[str, str]) -> None:
         """A node's labels were `before`."""
         self._found.clear()
@@ -138,7 +142,13 @@ class Masks:
 
     def with_label(self, label: str, test: Callable[[str], bool], key: Hashable) -> int:
         """Those whose label passes; a node without it has the label ""."""
-        return self._kept(("label", label, key), lambda: self._with_label(label, test), key is not None)
+        return self._kept(("label", label, key), lambda: self._with_label(label, test), keep=key is not None)
+
+    def with_node(self, test: Callable[[Node], bool], key: Hashable) -> int:
+        """Those that pass, by what does not change of a node unnoticed here: name, id, labels."""
+        return self._kept(
+            ("node", key), lambda: mask_of([state for state in self._order if test(state.node)]), keep=key is not None
+        )
 
     def _with_label(self, label: str, test: Callable[[str], bool]) -> int:
         if self._labels is None:
@@ -158,7 +168,7 @@ class Masks:
 
     def with_image(self, test: Callable[[Image], bool], key: Hashable) -> int:
         """Those with an image that passes; each different image is tested once, however many nodes hold it."""
-        return self._kept(("image", key), lambda: self._with_image(test), key is not None)
+        return self._kept(("image", key), lambda: self._with_image(test), keep=key is not None)
 
     def _with_image(self, test: Callable[[Image], bool]) -> int:
         if self._images is None:
@@ -177,7 +187,7 @@ class Masks:
                 mask |= nodes
         return mask
 
-    def _kept(self, key: Hashable, make: Callable[[], int], keep: bool) -> int:
+    def _kept(self, key: Hashable, make: Callable[[], int], *, keep: bool) -> int:
         if not keep:
             return make()
         found = self._found.get(key)

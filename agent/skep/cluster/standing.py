@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-from skep.cluster.nodeset import mask_of
+from skep.cluster.nodeset import NodeSet, mask_of
 from skep.models import Container
 
 if TYPE_CHECKING:
     from skep.cluster.state import NodeState
 
-__all__ = ["ContainerIndex", "NodeIndex", "Note", "Standing", "TestIndex"]
+__all__ = ["KeyIndex", "NodeIndex", "Note", "Ranks", "Standing", "TestIndex"]
 
 _MOST_INDEXES = 64  # of each kind; the one that was not asked for the longest time goes first
 _MOST_NOTES = 4096  # an index that missed more is made anew
@@ -33,7 +33,7 @@ class Note(NamedTuple):
     change: int
 
 
-class ContainerIndex:
+class KeyIndex:
     """From a key to the nodes that hold a container with that key. `keys_of` gives a container's keys."""
 
     __slots__ = ("_holders", "_keys_of", "_masks", "numbering", "position")
@@ -89,6 +89,11 @@ class ContainerIndex:
     def __iter__(self) -> Iterator[Hashable]:
         """All keys."""
         return iter(self._holders)
+
+    def counts(self, key: Hashable) -> Mapping[NodeState, int]:
+        """The nodes that hold containers with that key, and how many."""
+        holders = self._holders.get(key, {})
+        return holders if isinstance(holders, dict) else {holders: 1}
 
     def mask(self, key: Hashable) -> int:
         """The nodes that hold a container with that key."""
@@ -198,19 +203,59 @@ class NodeIndex:
         """The nodes' numbers have moved."""
         self._masks = None
 
-    def groups(self) -> Iterator[tuple[Any, int]]:
-        """Each rank with its nodes as bits."""
+    def masks(self) -> tuple[list[Any], dict[Any, int]]:
+        """The ranks in their order, and the nodes of each as bits."""
         if self._masks is None:
             nodes: dict[Any, list[NodeState]] = {}
             for node, rank in self._ranks.items():
-                nodes.setdefault(rank, []).append(node)
+                known = nodes.get(rank)
+                if known is None:
+                    nodes[rank] = [node]
+                else:
+                    known.append(node)
             self._masks = {rank: mask_of(found) for rank, found in nodes.items()}
             self._order = sorted(nodes)
-        masks = self._masks
-        return ((rank, masks[rank]) for rank in self._order)
+        return self._order, self._masks
 
 
-_Index = TypeVar("_Index", ContainerIndex, NodeIndex, TestIndex)
+class Ranks(Sequence[tuple[Any, NodeSet]]):
+    """An index's groups as sets of nodes, made as they are read: most often the first one is enough."""
+
+    __slots__ = ("_index", "_masks", "_nodes", "_order", "_shown")
+
+    def __init__(
+        self, index: NodeIndex, nodes: list[NodeState], shown: Callable[[Any], Any] = lambda rank: rank
+    ) -> None:
+        self._order, self._masks = index.masks()
+        self._index, self._nodes, self._shown = index, nodes, shown
+
+    def scored(self, score_of: Callable[[Any], float]) -> Ranks:
+        """The same groups, with what `score_of` makes of each rank in its place."""
+        return Ranks(self._index, self._nodes, score_of)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[Any, NodeSet]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[tuple[Any, NodeSet]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[Any, NodeSet] | Sequence[tuple[Any, NodeSet]]:
+        if isinstance(at, slice):
+            return list(self)[at]
+        rank = self._order[at]
+        return self._shown(rank), NodeSet(self._masks[rank], self._nodes)
+
+    def __iter__(self) -> Iterator[tuple[Any, NodeSet]]:
+        return ((self._shown(rank), NodeSet(self._masks[rank], self._nodes)) for rank in self._order)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_Index = TypeVar("_Index", KeyIndex, NodeIndex, TestIndex)
 
 
 class Standing:
@@ -219,7 +264,7 @@ class Standing:
     __slots__ = ("_containers", "_first", "_nodes", "_notes", "_numbering", "_tests")
 
     def __init__(self) -> None:
-        self._containers: OrderedDict[Hashable, ContainerIndex] = OrderedDict()
+        self._containers: OrderedDict[Hashable, KeyIndex] = OrderedDict()
         self._tests: OrderedDict[Hashable, TestIndex] = OrderedDict()
         self._nodes: OrderedDict[Hashable, NodeIndex] = OrderedDict()
         self._notes: list[Note] = []
@@ -241,9 +286,9 @@ class Standing:
 
     def containers(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]], nodes: Sequence[NodeState]
-    ) -> ContainerIndex:
+    ) -> KeyIndex:
         """The container index of that name."""
-        return self._current(self._containers, key, lambda: ContainerIndex(keys_of, nodes))
+        return self._current(self._containers, key, lambda: KeyIndex(keys_of, nodes))
 
     def tests(
         self,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from skep.cluster import lookup
 from skep.cluster.containers import ContainerIndex
+from skep.cluster.journal import Journal
 from skep.cluster.lines import Lines
 from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet, mask_of
-from skep.cluster.standing import Standing
+from skep.cluster.standing import KeyIndex, Ranks, Standing
 from skep.expressions import Expression
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
@@ -87,6 +88,8 @@ class ClusterState:
         self._containers = ContainerIndex()
         self._masks = Masks(self._order)
         self._standing = Standing()
+        self.journal = Journal(self._order)
+        """What nodes were like at moments that were marked; see `skep.cluster.journal`."""
 
     # -- nodes
 
@@ -104,6 +107,7 @@ class ClusterState:
         self.version += 1
         state = self._by_name.get(node.name)
         if state is None:
+            self.journal.moving()
             state = self._by_name[node.name] = NodeState(node)
             key = natural_key(node.name)
             place = bisect_right(self._order, key, key=lambda each: natural_key(each.name))
@@ -112,9 +116,12 @@ class ClusterState:
             self._masks.node_joined(state)
             self._standing.note(state)
             return state
+        self.journal.changing(state)
         old, state.node = state.node, node
         if old.is_healthy is not node.is_healthy:
             self._masks.health_changed(state)
+        if old.id != node.id:
+            self._masks.identity_changed()
         if old.labels != node.labels:
             self._masks.labels_changed(state, old.labels)
         if old.cpus != node.cpus:
@@ -125,6 +132,8 @@ class ClusterState:
     def remove_node(self, name: str) -> None:
         """Forget a node with everything on it. Raises KeyError."""
         state = self._by_name.pop(name)
+        self.journal.changing(state)
+        self.journal.moving()
         self.version += 1
         containers, state.containers = state.containers, {}
         for container in containers.values():
@@ -150,6 +159,7 @@ class ClusterState:
         self.version += 1
         before = len(state.containers)
         key = key or container.id
+        self.journal.changing(state)
         if self._take_out(state, key) is None and container.id and container.swarm_id:
             # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
             self._take_out(state, reservation_key(container))
@@ -167,6 +177,7 @@ class ClusterState:
         if state is None:
             return None
         before = len(state.containers)
+        self.journal.changing(state)
         container = self._take_out(state, key)
         if container is not None:
             self.version += 1
@@ -191,6 +202,7 @@ class ClusterState:
     def put_images(self, node: str, images: Sequence[Image]) -> None:
         """Replace a node's images. Raises KeyError."""
         state = self._by_name[node]
+        self.journal.changing(state)
         before, state.images = state.images, images
         self.version += 1
         self._masks.images_changed(state, before)
@@ -199,6 +211,7 @@ class ClusterState:
     def put_networks(self, node: str, networks: Sequence[Network]) -> None:
         """Replace a node's networks. Raises KeyError."""
         state = self._by_name[node]
+        self.journal.changing(state)
         state.networks = networks
         self.version += 1
         self._standing.note(state)
@@ -206,6 +219,7 @@ class ClusterState:
     def put_volumes(self, node: str, volumes: Sequence[Volume]) -> None:
         """Replace a node's volumes. Raises KeyError."""
         state = self._by_name[node]
+        self.journal.changing(state)
         state.volumes = volumes
         self.version += 1
         self._standing.note(state)
@@ -290,23 +304,35 @@ class ClusterState:
             return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
         return NodeSet(self._standing.tests(key, test, self._order, first).mask, self._order)
 
-    def with_container_label(self, label: str, test: Callable[[str], bool], *, key: Hashable) -> NodeSet:
-        """The nodes that hold a container whose label passes; one without it counts as "". `key` as in `with_container`.
+    def with_node(self, test: Callable[[Node], bool], *, key: Hashable) -> NodeSet:
+        """The nodes that pass, by what stays the same of them: name, id, labels. `key` as in `with_container`."""
+        return NodeSet(self._masks.with_node(test, key), self._order)
 
-        `test` is called once per distinct value at first, of an index of that label, and then for what changed.
+    def with_container_label(self, expression: Expression) -> NodeSet:
+        """The nodes that hold a container whose label of the expression's key fits its value, whatever its operator.
+
+        A container without that label counts as "".
         """
+        label, value, fits = expression.key, expression.value, expression.equals
+        key = ("skep", "label", label)
+
+        def index() -> KeyIndex:
+            return self._standing.containers(key, lambda each: (each.label(label) or "",), self._order)
+
+        if expression.pattern is None:
+            return NodeSet(index().mask(value), self._order)
 
         def first() -> NodeSet:
-            index = self._standing.containers(
-                ("skep", "label", label), lambda each: (each.labels.get(label, ""),), self._order
-            )
-            mask = 0
-            for value in index:
-                if test(str(value)):
-                    mask |= index.mask(value)
+            found, mask = index(), 0
+            for each in found:
+                if fits(str(each)):
+                    mask |= found.mask(each)
             return NodeSet(mask, self._order)
 
-        return self.with_container(lambda each: test(each.labels.get(label, "")), key=key, first=first)
+        lines = Lines(expression)
+        return self.with_container(
+            lambda each: fits(each.label(label) or ""), key=(*key, value, lines.regex), first=first
+        )
 
     def with_container_like(self, expression: Expression) -> NodeSet:
         """The nodes that hold a container whose name or id fits the expression's value, whatever its operator.
@@ -336,14 +362,19 @@ class ClusterState:
         index = self._standing.containers(key, keys_of, self._order)
         return lambda each: NodeSet(index.mask(each), self._order)
 
-    def rank_nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any]) -> list[tuple[Any, NodeSet]]:
+    def container_counts(
+        self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]]
+    ) -> Callable[[Hashable], Mapping[NodeState, int]]:
+        """As `container_index`, and may share its `key`: from each of a container's keys to the nodes that hold some, and how many."""
+        return self._standing.containers(key, keys_of, self._order).counts
+
+    def rank_nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any]) -> Ranks:
         """All nodes grouped by rank, smallest first, without those whose rank is None.
 
         The state keeps the ranks, under `key` as in `with_container`, and ranks a node anew when something on it changed; so
-        `rank_of` must depend on the node alone.
+        `rank_of` must depend on the node alone. Read the answer before the next await.
         """
-        order = self._order
-        return [(rank, NodeSet(mask, order)) for rank, mask in self._standing.nodes(key, rank_of, order).groups()]
+        return Ranks(self._standing.nodes(key, rank_of, self._order), self._order)
 
     def with_image(self, test: Callable[[Image], bool], *, key: Hashable = None) -> NodeSet:
         """The nodes that hold an image that passes. `test` is called once per image, however many nodes have it.

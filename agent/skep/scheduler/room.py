@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import neg
 from typing import TYPE_CHECKING, Annotated, Self
 
 from msgspec import Meta
@@ -58,9 +60,24 @@ class Room:
 
         Of CPUs or memory, what is not wanted counts as 100.
         """
-        cpus = _percent(node.nano_cpus_used, self.nano_cpus, _NANO * with_overcommit(node.node.cpus, self.overcommit))
-        memory = _percent(node.memory_used, self.memory, with_overcommit(node.node.memory, self.overcommit))
-        return None if cpus > _FULL or memory > _FULL else cpus + memory
+        return self._weight_of()(node)
+
+    def _weight_of(self) -> Callable[[NodeState], int | None]:
+        """`weight`, for many nodes: what a node has with overcommit is counted once for each kind of node."""
+        memory, nano_cpus, overcommit = self.memory, self.nano_cpus, self.overcommit
+        totals: dict[tuple[int, int], tuple[int, int]] = {}
+
+        def weight(node: NodeState) -> int | None:
+            has = node.node
+            total = totals.get((has.cpus, has.memory))
+            if total is None:
+                total = _NANO * with_overcommit(has.cpus, overcommit), with_overcommit(has.memory, overcommit)
+                totals[has.cpus, has.memory] = total
+            cpus = _percent(node.nano_cpus_used, nano_cpus, total[0])
+            used = _percent(node.memory_used, memory, total[1])
+            return None if cpus > _FULL or used > _FULL else cpus + used
+
+        return weight
 
     def scores(self, state: ClusterState, *, fullest: bool) -> Scores:
         """All nodes with room, by weight and then by their number of containers: the fullest first, or else the emptiest.
@@ -70,14 +87,19 @@ class Room:
         """
         weighs = self._weighs
         sign, step = (1 if fullest else -1), (_STEP if weighs else 1.0)
+        weight_of = self._weight_of() if weighs else lambda _: 0
 
         def rank(node: NodeState) -> float | None:
-            weight = self.weight(node) if weighs else 0
-            failures = _FAILURES * min(node.node.failures, _MOST_FAILURES)
-            return None if weight is None else failures - sign * (weight + step * len(node.containers))
+            weight = weight_of(node)
+            if weight is None:
+                return None
+            rank = -sign * (weight + step * len(node.containers))
+            failures = node.node.failures
+            return rank + _FAILURES * min(failures, _MOST_FAILURES) if failures else rank
 
-        ranks = state.rank_nodes(("room", self, fullest), rank)
-        return Scores([(-rank, nodes) for rank, nodes in ranks], self.refusal, self.wanted)
+        # of requests that reserve nothing, one index is enough
+        ranks = state.rank_nodes(("room", self if weighs else None, fullest), rank)
+        return Scores(ranks.scored(neg), self.refusal, self.wanted)
 
     def fitting(self, state: ClusterState) -> NodeSet:
         """The nodes with room."""
