@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         with_overcommit,
     )
     from skep.scheduler import (
+        EntryLabel,
         NodeExplanation,
         Placement,
         PlacementError,
@@ -145,6 +146,7 @@ __all__ = [
     "EngineProtocolError",
     "EngineTimeoutError",
     "EngineUnreachableError",
+    "EntryLabel",
     "Expression",
     "ExpressionError",
     "Health",
@@ -233,7 +235,7 @@ _HOMES = {
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
-    "scheduler": "NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
+    "scheduler": "EntryLabel NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
     "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}

@@ -141,7 +141,10 @@ class Plugin:
     # -- contributions
 
     def expression_kinds(self) -> Mapping[str, str]:
-        """Scheduling entries that the plugin reads: prefix in a container's environment (`constraint`) to the label that keeps them."""
+        """Scheduling entries that the plugin reads: prefix in a container's environment (`constraint`) to the label that keeps them.
+
+        An `EntryLabel` allows entries that are a key alone.
+        """
         return {}
 
     def add_commands(self) -> Iterable[click.Command]:

@@ -1,6 +1,7 @@
 """Where containers go, and why."""
 
 from skep.scheduler.engine_body import engine_body
+from skep.scheduler.entries import EntryLabel
 from skep.scheduler.placement import NodeExplanation, Placement, PlacementError
 from skep.scheduler.query import PlacementQuery, Scores, Verdict
 from skep.scheduler.request import PlacementRequest
@@ -8,6 +9,7 @@ from skep.scheduler.room import Room, RoomSettings
 from skep.scheduler.scheduler import Reservation, Rule, Scheduler
 
 __all__ = [
+    "EntryLabel",
     "NodeExplanation",
     "Placement",
     "PlacementError",

@@ -14,7 +14,7 @@ import msgspec
 
 from skep.errors import RequestError
 
-__all__ = ["RESCHEDULE", "Entries", "Entry", "check_policies", "take_out"]
+__all__ = ["RESCHEDULE", "Entries", "Entry", "EntryLabel", "check_policies", "take_out"]
 
 RESCHEDULE = "reschedule"
 """The kind of entry that says what becomes of a container when its node fails: `off` or `on-node-failure`."""
@@ -23,6 +23,19 @@ _POLICIES = ("off", "on-node-failure")
 _CORE = {RESCHEDULE: "com.docker.swarm.reschedule-policies"}
 _SWARM = ("affinity", "constraint", "whitelist")  # kinds that people know, whether or not the plugin is there
 _LONGEST_KIND = 20
+
+
+class EntryLabel(str):
+    """The label that keeps a kind of entries, of which one may be a key alone: `alone` is its value then."""
+
+    __slots__ = ("alone",)
+    alone: str
+
+    def __new__(cls, label: str, *, alone: str) -> EntryLabel:
+        """`label` is the label's name."""
+        made = super().__new__(cls, label)
+        made.alone = alone
+        return made
 
 
 class Entry(NamedTuple):
@@ -50,7 +63,7 @@ def take_out(env: Iterable[str], labels: Mapping[str, str], kinds: Mapping[str, 
 
     Raises RequestError (400) for a label that is not a JSON list of texts.
     """
-    kinds = {**_CORE, **kinds}
+    kinds = {**_CORE, **{kind: str(label) for kind, label in kinds.items()}}
     rest: list[str] = []
     doubts: list[str] = []
     found: dict[str, list[Entry]] = {}

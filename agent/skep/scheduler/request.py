@@ -13,7 +13,7 @@ from skep.errors import ExpressionError, RequestError
 from skep.expressions import MOST_EXPRESSIONS, MOST_REGEXES, Expression, parse_expression
 from skep.models import Container
 from skep.scheduler.body import read_body
-from skep.scheduler.entries import RESCHEDULE, Entries, Entry, check_policies, take_out
+from skep.scheduler.entries import RESCHEDULE, Entries, Entry, EntryLabel, check_policies, take_out
 
 __all__ = ["PlacementRequest"]
 
@@ -87,16 +87,16 @@ def _expressions(found: Entries, kinds: Mapping[str, str]) -> dict[str, tuple[Ex
     number = sum(map(len, entries.values()))
     if number > MOST_EXPRESSIONS:
         raise RequestError(f"{number} scheduling entries ({', '.join(entries)}): expected at most {MOST_EXPRESSIONS}")
-    expressions = {kind: tuple(_parsed(kind, each) for each in listed) for kind, listed in entries.items()}
+    expressions = {kind: tuple(_parsed(kind, each, kinds[kind]) for each in listed) for kind, listed in entries.items()}
     regexes = sum(each.is_regex for parsed in expressions.values() for each in parsed)
     if regexes > MOST_REGEXES:
         raise RequestError(f"{regexes} regular expressions: expected at most {MOST_REGEXES}")
     return expressions
 
 
-def _parsed(kind: str, entry: Entry) -> Expression:
+def _parsed(kind: str, entry: Entry, label: str) -> Expression:
     try:
-        return parse_expression(entry.text)
+        return parse_expression(entry.text, label.alone if isinstance(label, EntryLabel) else "")
     except ExpressionError as error:
         raise error.found_in(kind, entry.where) from None
 
