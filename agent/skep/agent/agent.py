@@ -47,6 +47,7 @@ class Agent:
         self.settings = settings or Settings()
         self.plugins = PluginManager(self.settings, plugins)
         self.cluster = Cluster(self.settings.cluster, self._publish)
+        self.plugins.attach(self)
         self.expression_kinds: dict[str, str] = {}
         """All kinds of scheduling entries that plugins read, with the labels that keep them."""
         weights: dict[str, float] = {}
@@ -65,7 +66,6 @@ class Agent:
         self._listeners: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self.plugins.attach(self)
 
     # -- life
 

@@ -33,8 +33,8 @@ class OwnSettings(PluginSettings, frozen=True, kw_only=True):
     [
         ({"cluster": {"hartbeat": 1}}, "settings: cluster.hartbeat: unknown key: did you mean heartbeat?"),
         ({"clutser": {}}, "settings: clutser: unknown key: did you mean cluster?"),
-        ({"source": "x"}, "settings: source: unknown key: known are cluster, http, log, plugins"),
-        ({"origins": {}}, "settings: origins: unknown key: known are cluster, http, log, plugins"),
+        ({"source": "x"}, "settings: source: unknown key: known are cluster, http, log, placement, plugins"),
+        ({"origins": {}}, "settings: origins: unknown key: known are cluster, http, log, placement, plugins"),
         ({"cluster": 3}, "settings: cluster: expected a table, [cluster], got 3"),
         (
             {"cluster": {"heartbeat": -1}},
