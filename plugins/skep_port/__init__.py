@@ -59,8 +59,6 @@ def _wanted(container: Container, body: Mapping[str, Any]) -> list[Sequence[Port
     """What must be free, as ports of the host: of each entry one. On the host's network, what is exposed is what is used."""
     if container.network_mode == "host":
         return [(Port(port.private, port.protocol, port.private),) for port in container.exposed]
-    if not container.bindings:
-        return []
     ranges = list(_ranges(body))
     ranged = {port for ports in ranges for port in ports}
     return [*((port,) for port in container.bindings if port.public and port not in ranged), *ranges]

@@ -32,7 +32,7 @@ WELL_FORMED = {
 }
 
 
-@pytest.mark.parametrize(("text", "parts"), WELL_FORMED.items(), ids=str)
+@pytest.mark.parametrize(("text", "parts"), WELL_FORMED.items(), ids=[f"3.1 {text}" for text in WELL_FORMED])
 def test_well_formed(text: str, parts: tuple[str, bool, str, bool]) -> None:
     found = parse_expression(text)
     assert (found.key, found.negated, found.value, found.soft) == parts
@@ -78,6 +78,7 @@ VALUE = "expected a value of letters"
         ("node==" + "x" * 5000, 4096, "expected at most 4096 characters"),
         *((f"node==a{character}", 7, VALUE) for character in "#%&;{}<>'\"`\v\0\x85\xa0"),
     ],
+    ids=lambda value: f"3.1 {value[:20]!r}" if isinstance(value, str) and not value.startswith("expected") else None,
 )
 def test_malformed(text: str, position: int, expected: str) -> None:
     with pytest.raises(ExpressionError) as caught:
@@ -110,11 +111,69 @@ def test_malformed(text: str, position: int, expected: str) -> None:
         (r"/^\d+$/", ["12"], ["", "١٢"]),
         ("/abc/i", ["/abc/i"], ["abc"]),
         ("/a", ["/a"], ["a"]),
+        (r"/(?s)^a.b$/", ["a\nb"], ["ab"]),
+        (r"/\bweb\b/", ["a-web-b"], ["webs"]),
+        (r"/^[[:alpha:]]+$/", ["abc"], ["ab1"]),
+        (r"/^\pL+$/", ["é"], ["1"]),
+        (r"/^.$/", ["\U0001f41d"], ["\U0001f41d\U0001f41d"]),
     ],
+    ids=lambda value: f"3.2 {value}" if isinstance(value, str) else None,
 )
 def test_matching(value: str, fits: list[str], fits_not: list[str]) -> None:
     expression = parse_expression(f"key=={value}")
     assert [each for each in [*fits, *fits_not] if expression.equals(each)] == fits
+
+
+@pytest.mark.parametrize(
+    ("value", "fits", "fits_not"),
+    [
+        ("web", ["web"], ["", "webs"]),
+        ("a.c", ["a.c", "abc"], ["ac"]),
+        ("ab?", ["a", "ab"], ["abb"]),
+        ("a|b", ["a", "abc", "b", "cb"], ["ca", "bc"]),
+        ("a+", ["a", "aa"], [""]),
+        ("[ab]*", ["a", "bc"], ["c"]),
+        ("(a)", ["a"], ["(a)"]),
+        ("a*", ["a", "ab"], ["ba", "a\n"]),
+        (r"a\.c", ["a.c"], ["abc"]),
+        ("/abc/i", ["/abc/i"], ["abc"]),
+        ("/b/", ["abc"], ["ac"]),
+        ("=x", ["=x"], ["x"]),
+    ],
+    ids=lambda value: f"3.2 as in Swarm {value}" if isinstance(value, str) else None,
+)
+def test_matching_as_in_the_original(value: str, fits: list[str], fits_not: list[str]) -> None:
+    expression = parse_expression(f"key=={value}").as_in_swarm()
+    assert [each for each in [*fits, *fits_not] if expression.equals(each)] == fits
+
+
+@pytest.mark.parametrize("value", ["(", "a)", "[", "a**b(", r"\p"])
+def test_a_glob_that_the_original_could_not_compile_is_refused(value: str) -> None:
+    with pytest.raises(ExpressionError, match="expected a regular expression") as caught:
+        parse_expression(f"key==~{value}").as_in_swarm()
+    assert caught.value.position == 6
+
+
+def test_the_error_points_at_the_place() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression("node=n1")
+    assert str(caught.value) == (
+        "invalid expression 'node=n1', at character 5: expected one of the operators == and !=, as in key==value\n"
+        "  node=n1\n"
+        "      ^"
+    )
+    assert str(caught.value.found_in("constraint", "environment entry 2")).startswith(
+        "invalid constraint 'node=n1' (environment entry 2), at character 5: expected one"
+    )
+
+
+def test_the_error_points_into_a_long_text_and_past_what_cannot_be_printed() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression("node==" + "x" * 2000 + "\x1b\U0001f41d" + "y" * 2000)
+    first, text, caret = str(caught.value).splitlines()
+    assert first.isascii()
+    assert first.isprintable()
+    assert (text[2:42], text[42:44], caret) == ("x" * 40, "??", "  " + " " * 40 + "^")
 
 
 def test_equal_needs_one_candidate_and_unequal_needs_none() -> None:

@@ -26,52 +26,83 @@ def cluster() -> PaperCluster:
 
 ALL = ["n1", "n2", "n3"]
 KEPT = {
-    "container==redis1": ["n1"],
-    "container==redis": [],
-    "container==redis*": ["n1", "n2"],
-    "container!=redis*": ["n3"],
-    "container!=redis1": ["n2", "n3"],
-    "container==" + "c3" * 32: ["n2"],
-    "container==" + "c3" * 6: ["n2"],  # the short id
-    "container==c3c3": [],
-    "container==a1*": ["n1"],
-    "container==/^redis[12]$/": ["n1", "n2"],
-    "container!=/./": ["n3"],
-    "container==*": ["n1", "n2"],
-    "container==~nobody": ALL,
-    "container!=~*": ["n3"],
-    "image==redis": ["n1"],
-    "image==redis:7": ["n1"],
-    "image==redis:6": [],
-    "image==redis:*": ["n1"],
-    "image!=redis": ["n2", "n3"],
-    "image==sha256:" + "2" * 64: ["n2"],
-    "image==sha256:3*": ["n2"],
-    "image==222222222222": [],
-    "image==host:5000/team/app": ["n2"],
-    "image==host:5000/team/app:1.0": ["n2"],
-    "image==" + DIGEST: ["n2"],
-    "image==/team/": ["n2"],
-    "image!=*": ["n3"],
-    "tier==db": ["n1"],
-    "tier!=db": ["n2", "n3"],
-    "tier==*": ["n1", "n2"],  # a container without the label has it as ""
-    "empty==//": ["n1", "n2"],
-    "empty!=x": ALL,
-    "nolabel==*": ["n1", "n2"],
-    "nolabel==/./": [],
-    "tier==/db|cache/": ["n1", "n2"],
+    "3.3 containers by name and id": {
+        "container==redis1": ["n1"],
+        "container==redis": [],
+        "container==redis*": ["n1", "n2"],
+        "container!=redis*": ["n3"],
+        "container!=redis1": ["n2", "n3"],
+        "container==" + "c3" * 32: ["n2"],
+        "container==" + "c3" * 6: ["n2"],  # the short id
+        "container==c3c3": [],
+        "container==a1*": ["n1"],
+        "container==/^redis[12]$/": ["n1", "n2"],
+        "container!=/./": ["n3"],
+        "container==*": ["n1", "n2"],
+        "container==~nobody": ALL,
+        "container!=~*": ["n3"],
+    },
+    "3.3 images by id, tag, repository, digest": {
+        "image==redis": ["n1"],
+        "image==redis:7": ["n1"],
+        "image==redis:6": [],
+        "image==redis:*": ["n1"],
+        "image!=redis": ["n2", "n3"],
+        "image==sha256:" + "2" * 64: ["n2"],
+        "image==sha256:3*": ["n2"],
+        "image==222222222222": [],
+        "image==host:5000/team/app": ["n2"],
+        "image==host:5000/team/app:1.0": ["n2"],
+        "image==" + DIGEST: ["n2"],
+        "image==/team/": ["n2"],
+        "image!=*": ["n3"],
+    },
+    "3.3 labels of containers": {
+        "tier==db": ["n1"],
+        "tier!=db": ["n2", "n3"],
+        "tier==*": ["n1", "n2"],  # a container without the label has it as ""
+        "empty==//": ["n1", "n2"],
+        "empty!=x": ALL,
+        "nolabel==*": ["n1", "n2"],
+        "nolabel==/./": [],
+        "tier==/db|cache/": ["n1", "n2"],
+    },
 }
+ROWS = [
+    pytest.param(expression, kept, id=f"{section}: {expression}")
+    for section, rows in KEPT.items()
+    for expression, kept in rows.items()
+]
 
 
-@pytest.mark.parametrize(("expression", "kept"), KEPT.items(), ids=KEPT)
+@pytest.mark.parametrize(("expression", "kept"), ROWS)
 def test_it_keeps(cluster: PaperCluster, expression: str, kept: list[str]) -> None:
     assert cluster.fitting(Env=[f"affinity:{expression}"]) == kept
-
-
-@pytest.mark.parametrize(("expression", "kept"), KEPT.items(), ids=KEPT)
-def test_it_keeps_the_same_from_a_label(cluster: PaperCluster, expression: str, kept: list[str]) -> None:
     assert cluster.fitting(Labels={"com.docker.swarm.affinities": f'["{expression}"]'}) == kept
+
+
+@pytest.mark.parametrize(
+    ("expression", "kept"),
+    [
+        pytest.param(expression, kept, id=f"3.2 as in Swarm: {expression}")
+        for expression, kept in {
+            "container==redis.": ["n1", "n2"],
+            "container==redis1|web": ["n1"],
+            "container!=redis[12]": ["n3"],
+            "image==redis:.": ["n1"],
+            "tier==d?b": ["n1"],
+        }.items()
+    ],
+)
+def test_it_can_read_globs_as_the_original_does(cluster: PaperCluster, expression: str, kept: list[str]) -> None:
+    assert cluster.fitting(Env=[f"affinity:{expression}"]) != kept
+    other = PaperCluster(settings={"plugins": {"affinity": {"swarm_globs": True}}})
+    for node in cluster.state.nodes:
+        other.state.put_node(node.node)
+        other.state.put_images(node.name, node.images)
+        for container in node.containers.values():
+            other.state.put_container(container)
+    assert other.fitting(Env=[f"affinity:{expression}"]) == kept
 
 
 def test_all_must_fit(cluster: PaperCluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skep import PlacementError
+from skep import ExpressionError, PlacementError
 from skep.testing import PaperCluster
 from skep_constraint import ConstraintPlugin
 
@@ -26,52 +26,103 @@ def cluster() -> PaperCluster:
 
 ALL = ["n1", "n2", "n10"]
 KEPT = {
-    "node==n1": ["n1"],
-    "node==ID-n2": ["n2"],
-    "node==n1*": ["n1", "n10"],
-    "node==ID-*": ALL,
-    "node==n": [],
-    "node!=n1": ["n2", "n10"],
-    "node!=ID-n1": ["n2", "n10"],
-    "node!=n1*": ["n2"],
-    "node==/n[12]/": ["n1", "n2", "n10"],
-    "node==/^n[12]$/": ["n1", "n2"],
-    "node!=/0$/": ["n1", "n2"],
-    "node==N1": [],
-    "disk==ssd": ["n1"],
-    "disk!=ssd": ["n2", "n10"],
-    "disk==s*": ["n1"],
-    "disk==*d": ["n1", "n2"],
-    "disk==/(?i)SSD/": ["n1", "n10"],
-    "disk==~ssd": ["n1"],
-    "disk==~nvme": ALL,
-    "disk!=~*": ALL,
-    "Disk==ssd": [],
-    "zone==eu-?": [],  # only * is special
-    "zone==eu.1": [],
-    "zone==eu-*": ["n1", "n2"],
-    "zone==/eu|us/": ALL,
-    "storagedriver==overlay2": ["n1", "n2"],
-    "kernelversion==6.*": ["n1", "n2"],
-    "operatingsystem==Debian 12": ["n1", "n2"],
-    "ostype==linux": ["n1"],
-    "absent==x": [],
-    "absent!=x": ALL,
-    "absent==*": ALL,  # a label that is not there is ""
-    "absent!=*": [],
-    "absent==//": ALL,
-    "absent==/./": [],
+    "3.3 name and id": {
+        "node==n1": ["n1"],
+        "node==ID-n2": ["n2"],
+        "node==n1*": ["n1", "n10"],
+        "node==ID-*": ALL,
+        "node==n": [],
+        "node==N1": [],
+        "node!=n1": ["n2", "n10"],
+        "node!=ID-n1": ["n2", "n10"],  # neither candidate may match
+        "node!=n1*": ["n2"],
+        "node==/n[12]/": ALL,
+        "node==/^n[12]$/": ["n1", "n2"],
+        "node!=/0$/": ["n1", "n2"],
+    },
+    "3.3 labels": {
+        "disk==ssd": ["n1"],
+        "disk!=ssd": ["n2", "n10"],
+        "disk==s*": ["n1"],
+        "disk==*d": ["n1", "n2"],
+        "disk==/(?i)SSD/": ["n1", "n10"],
+        "Disk==ssd": [],
+        "zone==eu-*": ["n1", "n2"],
+        "zone==/eu|us/": ALL,
+    },
+    "3.3 a label that is not there": {
+        "absent==x": [],
+        "absent!=x": ALL,
+        "absent==*": ALL,  # it counts as ""
+        "absent!=*": [],
+        "absent==//": ALL,
+        "absent==/./": [],
+    },
+    "3.2 only * is special in a glob": {
+        "zone==eu-?": [],
+        "zone==eu.1": [],
+        "zone==eu|us-1": [],
+        "zone==[eu]*": [],
+    },
+    "3.4 standard keys": {
+        "storagedriver==overlay2": ["n1", "n2"],
+        "storagedriver!=overlay2": ["n10"],  # which does not tell its own
+        "kernelversion==6.*": ["n1", "n2"],
+        "operatingsystem==Debian 12": ["n1", "n2"],
+        "ostype==linux": ["n1"],
+        "ostype==/(linux)|(windows)/": ["n1", "n2"],
+        "executiondriver==native": [],  # long gone: a label like any other
+    },
+    "3.5 wishes": {
+        "disk==~ssd": ["n1"],
+        "disk!=~ssd": ["n2", "n10"],
+        "disk==~/^s/": ["n1"],
+        "disk==~nvme": ALL,
+        "disk!=~*": ALL,
+    },
 }
+ROWS = [
+    pytest.param(expression, kept, id=f"{section}: {expression}")
+    for section, rows in KEPT.items()
+    for expression, kept in rows.items()
+]
 
 
-@pytest.mark.parametrize(("expression", "kept"), KEPT.items(), ids=KEPT)
+@pytest.mark.parametrize(("expression", "kept"), ROWS)
 def test_it_keeps(cluster: PaperCluster, expression: str, kept: list[str]) -> None:
+    assert cluster.fitting(Env=[f"constraint:{expression}"]) == kept
+    assert cluster.fitting(Labels={"com.docker.swarm.constraints": f'["{expression}"]'}) == kept
+
+
+@pytest.mark.parametrize(
+    ("expression", "kept"),
+    [
+        pytest.param(expression, kept, id=f"3.2 as in Swarm: {expression}")
+        for expression, kept in {
+            "node==n.": ["n1", "n2"],
+            "node==n10?": ["n1", "n10"],
+            "node==n1|2": ALL,  # what begins with n1, or ends with 2
+            "node==n[12]": ["n1", "n2"],
+            "node==n1*": ["n1", "n10"],
+            "node==n1": ["n1"],
+            "zone==eu.1": ["n1"],
+            "zone!=eu.1": ["n2", "n10"],
+            "zone==/^us/": ["n10"],
+            "absent==*": ALL,
+        }.items()
+    ],
+)
+def test_it_can_read_globs_as_the_original_does(expression: str, kept: list[str]) -> None:
+    cluster = PaperCluster(settings={"plugins": {"constraint": {"swarm_globs": True}}})
+    for name, zone in (("n1", "eu-1"), ("n2", "eu-2"), ("n10", "us-1")):
+        cluster.node(name, id=f"X{name}X", labels={"zone": zone})
     assert cluster.fitting(Env=[f"constraint:{expression}"]) == kept
 
 
-@pytest.mark.parametrize(("expression", "kept"), KEPT.items(), ids=KEPT)
-def test_it_keeps_the_same_from_a_label(cluster: PaperCluster, expression: str, kept: list[str]) -> None:
-    assert cluster.fitting(Labels={"com.docker.swarm.constraints": f'["{expression}"]'}) == kept
+def test_a_glob_that_is_no_regular_expression_is_refused_where_it_is_read_as_one() -> None:
+    cluster = PaperCluster(settings={"plugins": {"constraint": {"swarm_globs": True}}})
+    with pytest.raises(ExpressionError, match=r"^invalid expression 'node==n\(', at character 7: expected a regular"):
+        cluster.place(Env=["constraint:node==n("])
 
 
 def test_all_must_fit(cluster: PaperCluster) -> None:

@@ -21,6 +21,12 @@ def cluster() -> PaperCluster:
     paper.container("redis", "n1", id="ab" * 32, labels={SWARM_ID: "5e" * 32})
     paper.container("data", "n2", id="cd" * 32)
     paper.container("abab", "n3", id="ef" * 32)  # a name that is the beginning of an id
+    paper.container("cdcdcdcdcdcd", "n3", id="12" * 32)
+    paper.container("d1", "n3", id="da1" + "0" * 61)
+    paper.container("d2", "n3", id="da2" + "0" * 61)
+    paper.container("d3", "n1", id="da3" + "0" * 61)
+    paper.container("twin", "n1", id="7a" * 32)
+    paper.container("twin", "n3", id="7b" * 32)
     paper.state.put_networks(
         "n1", [Network("net1", "front"), Network("net2", "both"), Network("o1", "over", "overlay", "swarm")]
     )
@@ -46,7 +52,17 @@ ALL = ["n1", "n2", "n3"]
         ("5e5e", ["n1"]),
         ("nobody", []),
         ("redi", []),
+        ("ID-n1/redis", ["n1"]),
+        ("ID-n2/redis", []),
+        ("cdcdcdcdcdcd", ["n2"]),  # the short id of one goes before the name of another
+        ("cd" * 32, ["n2"]),
+        ("cdcdc", ["n2"]),
+        ("da", ["n1"]),  # the beginning of two ids on n3, and of one on n1
+        ("twin", ["n1", "n3"]),  # of one name on two nodes
+        ("/", []),
+        ("n1/", []),
     ],
+    ids=lambda value: f"4.4 and 7.6 {value[:16]}" if isinstance(value, str) else None,
 )
 @pytest.mark.parametrize("option", ["Links", "VolumesFrom", "NetworkMode", "PidMode", "IpcMode"])
 def test_it_keeps_the_node_of_the_container(
@@ -68,6 +84,7 @@ def test_it_keeps_the_node_of_the_container(
         ("n1/bridge", ["n1"]),
         ("nowhere/both", ALL),
     ],
+    ids=lambda value: f"2.4 {value or 'none'}" if isinstance(value, str) else None,
 )
 def test_it_keeps_the_nodes_of_a_network(cluster: PaperCluster, mode: str, kept: list[str]) -> None:
     assert cluster.fitting(HostConfig={"NetworkMode": mode}) == kept

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skep import ContainerState, Port
+from skep import ContainerState, Port, RequestError
 from skep.testing import PaperCluster
 from skep_port import PortPlugin
 
@@ -59,6 +59,7 @@ TAKEN = ["n2"]
         (Port(80, "tcp", 8005), "8000-8010:80", FREE),
         (Port(80, "tcp", 8000), "8000-8000:80", TAKEN),
     ],
+    ids=lambda value: f"4.3 held {value.ip}:{value.public}/{value.protocol}" if isinstance(value, Port) else None,
 )
 @pytest.mark.parametrize("state", ["running", "exited"])
 def test_one_container_against_a_request(
@@ -69,6 +70,40 @@ def test_one_container_against_a_request(
     else:
         cluster.container("web", "n1", bindings=(holds,), state=EXITED)
     assert cluster.fitting(**bound(wanted)) == kept
+
+
+@pytest.mark.parametrize(
+    ("holds", "wanted", "kept"),
+    [
+        pytest.param(Port(53, "tcp", 53), bound("53:53/udp"), TAKEN, id="4.3 as in Swarm: another protocol"),
+        pytest.param(Port(53, "tcp", 53, "10.0.0.1"), bound("10.0.0.2:53:53/udp"), FREE, id="4.3 another address"),
+        pytest.param(
+            Port(53),
+            {"ExposedPorts": {"53/udp": {}}, "HostConfig": {"NetworkMode": "host"}},
+            FREE,
+            id="4.3 on the host's network protocols are compared",
+        ),
+    ],
+)
+def test_protocols_need_not_be_compared(holds: Port, wanted: dict[str, Any], kept: list[str]) -> None:
+    cluster = PaperCluster(settings={"plugins": {"port": {"compare_protocols": False}}})
+    cluster.node("n1")
+    cluster.node("n2")
+    if holds.public:
+        web = cluster.container("web", "n1", ports=(holds,))
+    else:
+        web = cluster.container("web", "n1", network_mode="host", exposed=(holds,))
+    assert cluster.fitting(**wanted) == kept
+    if kept == TAKEN:
+        assert cluster.reason("n1", **wanted) == f"port 53/udp: taken by web ({web.short_id})"
+
+
+def test_a_range_that_goes_down_is_refused(cluster: PaperCluster) -> None:
+    with pytest.raises(
+        RequestError, match="invalid range of ports 8010-8000 for 80/tcp: expected the lower one first"
+    ) as e:
+        cluster.place(**bound("8010-8000:80"))
+    assert e.value.status == 400
 
 
 def test_of_a_range_one_free_port_is_enough(cluster: PaperCluster) -> None:
@@ -119,10 +154,11 @@ def test_containers_under_way_hold_their_ports(cluster: PaperCluster) -> None:
 @pytest.mark.parametrize(
     ("mode", "exposed", "kept"),
     [
-        ("host", "80/tcp", TAKEN),
-        ("host", "80/udp", FREE),
-        ("host", "81/tcp", FREE),
-        ("bridge", "80/tcp", FREE),
+        pytest.param("host", "80/tcp", TAKEN, id="4.3 host and host, the same port"),
+        pytest.param("host", "80/udp", FREE, id="4.3 host and host, another protocol"),
+        pytest.param("host", "81/tcp", FREE, id="4.3 host and host, another port"),
+        pytest.param("host", "79-81/tcp", TAKEN, id="4.3 host and host, a range"),
+        pytest.param("bridge", "80/tcp", FREE, id="4.3 host and bridge"),
     ],
 )
 def test_on_the_hosts_network_exposed_ports_are_compared(
