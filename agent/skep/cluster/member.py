@@ -15,7 +15,7 @@ from skep.engine import Engine, EngineEvent
 from skep.errors import SkepError
 from skep.models import Container, Image, Network, Node, NodeStatus, Volume
 from skep.settings import ClusterSettings
-from skep.watch import Snapshot, Watch, WatchCounters, transitions
+from skep.watch import Common, Snapshot, Watch, WatchCounters, transitions
 
 __all__ = ["Member", "Shared"]
 
@@ -32,6 +32,7 @@ class Shared:
         self.publish = publish
         self.state = ClusterState()
         self.identities = Identities()
+        self.common = Common()
         self.forward: Callable[[str, EngineEvent], None] | None = None
         """Where the engines' own events go; None while nobody listens."""
 
@@ -42,7 +43,7 @@ class Member:
     def __init__(self, engine: Engine, shared: Shared) -> None:
         self.engine = engine
         self.name = engine.address
-        self.watch = Watch(engine, self, shared.settings)
+        self.watch = Watch(engine, self, shared.settings, shared.common)
         self.tried = asyncio.Event()
         self._shared = shared
         self._state = shared.state

@@ -3,6 +3,7 @@
 from skep.models.container import CPU_WEIGHT, SWARM_ID, Container, ContainerState, Endpoint, Health, Mount, Port
 from skep.models.node import Node, NodeStatus, natural_key, with_overcommit
 from skep.models.parse import ContainerRow, parse_containers, parse_images, parse_networks, parse_node, parse_volumes
+from skep.models.pool import Pool
 from skep.models.resources import Image, Network, Volume, split_reference
 from skep.models.times import format_time, parse_time
 
@@ -19,6 +20,7 @@ __all__ = [
     "Network",
     "Node",
     "NodeStatus",
+    "Pool",
     "Port",
     "Volume",
     "format_time",

@@ -294,8 +294,8 @@ def _from_wire(data: _wire.ContainerInspect, node: str, pool: Pool) -> Container
         ports=_bounded(_ports(data.network_settings.ports), pool),
         networks=pack(list(_endpoints(data.network_settings.networks or {}))),
         mounts=pack([tuple(getattr(m, f) for f in _MOUNT_FIELDS) for m in data.mounts or ()]),
-        memory=pool.number(host.memory),
-        cpu_shares=pool.number(host.cpu_shares),
+        memory=pool.same(host.memory),
+        cpu_shares=pool.same(host.cpu_shares),
         **_host_fields(host, pool),
     )
 
@@ -309,7 +309,7 @@ def _host_fields(host: _wire.HostConfig, pool: Pool) -> dict[str, Any]:
         "network_mode": pool.text(host.network_mode),
         "links": tuple(map(pool.text, host.links or ())),
         "volumes_from": tuple(map(pool.text, host.volumes_from or ())),
-        "nano_cpus": pool.number(host.nano_cpus),
+        "nano_cpus": pool.same(host.nano_cpus),
         "auto_remove": host.auto_remove,
     }
 
@@ -326,13 +326,8 @@ def _bounded(ports: Iterator[_Port], pool: Pool) -> tuple[Port, ...]:
     found = list(itertools.islice(ports, _MOST_PORTS + 1))
     if len(found) > _MOST_PORTS:
         raise ValueError(f"more than {_MOST_PORTS} ports")
-    if len(found) > _SHARED_PORTS:
-        return _as_ports(found)
-    return pool.made(("ports", *found), lambda: _as_ports(found))
-
-
-def _as_ports(found: list[_Port]) -> tuple[Port, ...]:
-    return tuple(Port(*each) for each in sorted(found, key=_port_order))
+    made = tuple(Port(*each) for each in sorted(found, key=_port_order))
+    return made if len(made) > _SHARED_PORTS else pool.same(made)
 
 
 def _port_order(port: _Port) -> tuple[int, str, int, str]:

@@ -5,6 +5,7 @@ All raise `EngineProtocolError` naming the node, the listing and the place where
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
@@ -14,7 +15,9 @@ import msgspec
 from skep.errors import EngineProtocolError
 from skep.models import _wire
 from skep.models.node import Node, NodeStatus
-from skep.models.resources import Image, Network, Volume
+from skep.models.parts import deflated, packed_labels
+from skep.models.pool import Pool
+from skep.models.resources import Deflated, Image, Network, Volume
 from skep.models.times import parse_time
 
 __all__ = [
@@ -30,6 +33,7 @@ T = TypeVar("T")
 ContainerRow = _wire.ContainerSummary
 
 _LONGEST_NAME = 255
+_LONG_NAME = 32  # characters: that of a volume nobody has named
 _LEAST_SKEW = 2.0  # seconds; below it the difference is the call's own duration
 
 
@@ -38,39 +42,76 @@ def parse_containers(data: bytes, node: str) -> list[ContainerRow]:
     return _list(data, list[_wire.ContainerSummary], node, "list of containers")
 
 
-def parse_images(data: bytes, node: str) -> list[Image]:
-    """`GET /images/json`. Docker's `<none>:<none>` is no tag."""
-    rows = _list(data, list[_wire.ImageSummary], node, "list of images")
-    return [
-        Image(
-            row.id,
-            tuple(tag for tag in row.repo_tags or () if tag != "<none>:<none>"),
-            tuple(digest for digest in row.repo_digests or () if digest != "<none>@<none>"),
-            row.created,
-            row.size,
-            row.labels,
-            row.parent_id,
-        )
-        for row in rows
-    ]
+def parse_images(data: bytes, node: str, pool: Pool | None = None) -> list[Image]:
+    """`GET /images/json`. Docker's `<none>:<none>` is no tag. `pool`: equal images of different nodes are one object."""
+    pool = Pool() if pool is None else pool
+    raws = _raws(data, node, "images")
+    try:
+        return [pool.parsed("image", bytes(raw), functools.partial(_image, raw, node, pool)) for raw in raws]
+    except EngineProtocolError:
+        _list(data, list[_wire.ImageSummary], node, "list of images")  # whose error has the place in the list
+        raise
 
 
-def parse_networks(data: bytes, node: str) -> list[Network]:
-    """`GET /networks`."""
-    raws = _list(data, list[msgspec.Raw], node, "list of networks")
+def _image(raw: msgspec.Raw, node: str, pool: Pool) -> Image:
+    row = _decode(raw, _wire.ImageSummary, node, "image")
+    return Image(
+        row.id,
+        tuple(tag for tag in row.repo_tags or () if tag != "<none>:<none>"),
+        tuple(digest for digest in row.repo_digests or () if digest != "<none>@<none>"),
+        row.created,
+        row.size,
+        {pool.text(key): pool.text(value) for key, value in row.labels.items()} if row.labels is not None else None,
+        row.parent_id,
+    )
+
+
+def parse_networks(data: bytes, node: str, pool: Pool | None = None) -> list[Network]:
+    """`GET /networks`. `pool`: what they share with other nodes'."""
+    pool = Pool() if pool is None else pool
+    raws = _raws(data, node, "networks")
     rows = [(_row(raw, _wire.Network, node, "network"), raw) for raw in raws]
-    return [Network(r.id, r.name, r.driver, r.scope, r.labels, bytes(raw)) for r, raw in rows]
+    return [
+        Network(r.id, pool.text(r.name), pool.text(r.driver), pool.text(r.scope), _kept(r.labels, pool), _deflated(raw))
+        for r, raw in rows
+    ]
 
 
 class _Volumes(_wire.Wire):
     volumes: list[msgspec.Raw] | None = None
 
 
-def parse_volumes(data: bytes, node: str) -> list[Volume]:
-    """`GET /volumes`."""
+def parse_volumes(data: bytes, node: str, pool: Pool | None = None) -> list[Volume]:
+    """`GET /volumes`. `pool`: what they share with other nodes'."""
+    pool = Pool() if pool is None else pool
     raws = _decode(data, _Volumes, node, "list of volumes").volumes or []
     rows = [(_row(raw, _wire.Volume, node, "volume"), raw) for raw in raws]
-    return [Volume(r.name, r.driver, r.scope or "local", r.mountpoint, r.labels, bytes(raw)) for r, raw in rows]
+    return [
+        Volume(
+            r.name,
+            pool.text(r.driver),
+            pool.text(r.scope or "local"),
+            _mountpoint(r, pool),
+            _kept(r.labels, pool),
+            _deflated(raw),
+        )
+        for r, raw in rows
+    ]
+
+
+def _mountpoint(row: _wire.Volume, pool: Pool) -> Any:
+    """Without the name of the volume, where it is long: the rest is most volumes' own."""
+    if len(row.name) < _LONG_NAME or row.name not in row.mountpoint:
+        return pool.text(row.mountpoint)
+    return pool.texts(tuple(row.mountpoint.split(row.name)))
+
+
+def _kept(labels: _wire.Labels, pool: Pool) -> Any:
+    return labels if labels is None else packed_labels(labels, pool)
+
+
+def _deflated(raw: msgspec.Raw) -> bytes:
+    return Deflated(deflated(bytes(raw)))
 
 
 def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = "") -> Node:
@@ -147,6 +188,10 @@ def _skew(system_time: str) -> float:
         return 0.0
     skew = moment - time.time() if moment else 0.0
     return skew if abs(skew) >= _LEAST_SKEW else 0.0
+
+
+def _raws(data: bytes, node: str, what: str) -> list[msgspec.Raw]:
+    return _list(data, list[msgspec.Raw], node, f"list of {what}")
 
 
 def _row(raw: msgspec.Raw, kind: type[T], node: str, what: str) -> T:

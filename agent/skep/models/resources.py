@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skep.models.parts import Part, inflated, unpacked_labels
+
 __all__ = ["Image", "Network", "Volume", "split_reference"]
 
 
@@ -25,7 +27,7 @@ class Image:
 class Network:
     """A network on one node; `scope` is `local` for one host's own, `global` or `swarm` for one that spans hosts.
 
-    `row` is the engine's own JSON of it, for listings.
+    `row` is the engine's own JSON of it, for listings. It and the labels are kept packed, as a container's are.
     """
 
     id: str
@@ -38,7 +40,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume on one node; `row` is the engine's own JSON of it, for listings."""
+    """A volume on one node; `row` is the engine's own JSON of it, for listings. Kept as a network is."""
 
     name: str
     driver: str = "local"
@@ -46,6 +48,18 @@ class Volume:
     mountpoint: str = ""
     labels: Mapping[str, str] | None = None
     row: bytes = b""
+
+
+class Deflated(bytes):
+    """A row as it is kept."""
+
+    __slots__ = ()
+
+
+for _kind in (Network, Volume):
+    Part(_kind, "labels", tuple, unpacked_labels)
+    Part(_kind, "row", Deflated, lambda _, packed: inflated(packed))
+Part(Volume, "mountpoint", tuple, lambda volume, packed: volume.name.join(packed))
 
 
 def split_reference(reference: str) -> tuple[str, str]:

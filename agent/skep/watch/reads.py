@@ -19,6 +19,7 @@ from skep.models import (
     Image,
     Network,
     Node,
+    Pool,
     Volume,
     parse_containers,
     parse_images,
@@ -41,11 +42,15 @@ def is_id(text: str) -> bool:
 
 
 class Reads:
-    """Typed reads of one engine. `name` is the node's, for errors and for the containers. All raise as `Engine.call`."""
+    """Typed reads of one engine. `name` is the node's, for errors and for the containers; `pool` has what engines have in common.
 
-    def __init__(self, engine: Engine, *, list_timeout: float, inspect_timeout: float) -> None:
+    All raise as `Engine.call`.
+    """
+
+    def __init__(self, engine: Engine, pool: Pool, *, list_timeout: float, inspect_timeout: float) -> None:
         self.engine = engine
         self.name = engine.address
+        self._pool = pool
         self._list_timeout = list_timeout
         self._inspect_timeout = inspect_timeout
 
@@ -103,19 +108,19 @@ class Reads:
             if error.status == 404:
                 return None
             raise
-        return Container.from_inspect(data, self.name)
+        return Container.from_inspect(data, self.name, self._pool)
 
     async def images(self) -> list[Image]:
         """All images."""
-        return parse_images(await self._list("/images/json"), self.name)
+        return parse_images(await self._list("/images/json"), self.name, self._pool)
 
     async def networks(self) -> list[Network]:
         """All networks."""
-        return parse_networks(await self._list("/networks"), self.name)
+        return parse_networks(await self._list("/networks"), self.name, self._pool)
 
     async def volumes(self) -> list[Volume]:
         """All volumes."""
-        return parse_volumes(await self._list("/volumes"), self.name)
+        return parse_volumes(await self._list("/volumes"), self.name, self._pool)
 
     async def _list(self, path: str, query: Query = None) -> bytes:
         return await self._get(path, query, timeout=self._list_timeout, most=_MOST_OF_A_LIST)

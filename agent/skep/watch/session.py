@@ -17,6 +17,7 @@ from skep.errors import EngineError, EngineProtocolError, EngineUnreachableError
 from skep.models import Container, Image, Network, Node, Volume
 from skep.settings import ClusterSettings
 from skep.watch.affected import Key, Kind, affected
+from skep.watch.common import Common
 from skep.watch.counters import WatchCounters
 from skep.watch.forwarder import Forwarder
 from skep.watch.reads import Reads
@@ -65,6 +66,7 @@ class Session:
         counters: WatchCounters,
         forwarder: Forwarder,
         loaded: Callable[[], None],
+        common: Common,
     ) -> None:
         self.is_loaded = False
         self.settled = asyncio.Event()
@@ -76,6 +78,7 @@ class Session:
         self._known = known
         self._counters = counters
         self._loaded = loaded
+        self._common = common
         self._node: Node | None = None
         self._node_read = 0.0
         self._suspects: set[str] = set()
@@ -87,24 +90,31 @@ class Session:
 
     async def run(self) -> None:
         """Only ever raises: SkepError in an ExceptionGroup, for whatever ended the session."""
-        await self.reads.ping(self._settings.ping_timeout)
-        address = self.reads.engine.address
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._heartbeat(), name=f"ping {address}")
-            await self.reads.engine.negotiate()
-            node = await self._read_node()
-            self._view.identify(node)
-            self._node, self.reads.name = node, node.name
-            if any(container.node != node.name for container in self._known.containers.values()):
-                self._known.containers.clear()  # they carry the name that the node had
-            async with self.reads.engine.events(since=self._since(node)) as stream:
-                following = group.create_task(self._follow(stream, node), name=f"follow {address}")
-                for number in range(WORKERS):
-                    group.create_task(self.refresher.work(), name=f"refresh {address} {number}")
-                await self._load()
-                group.create_task(self._resync(), name=f"resync {address}")
-                await following
+        async with contextlib.AsyncExitStack() as turn:
+            await turn.enter_async_context(self._common.connecting.one())
+            await self.reads.ping(self._settings.ping_timeout)
+            async with asyncio.TaskGroup() as group:
+                await self._in_group(group, turn)
         raise AssertionError("a session ends by what breaks it")
+
+    async def _in_group(self, group: asyncio.TaskGroup, turn: contextlib.AsyncExitStack) -> None:
+        address = self.reads.engine.address
+        group.create_task(self._heartbeat(), name=f"ping {address}")
+        await self.reads.engine.negotiate()
+        node = await self._read_node()
+        self._view.identify(node)
+        self._node, self.reads.name = node, node.name
+        if any(container.node != node.name for container in self._known.containers.values()):
+            self._known.containers.clear()  # they carry the name that the node had
+        async with self.reads.engine.events(since=self._since(node)) as stream:
+            following = group.create_task(self._follow(stream, node), name=f"follow {address}")
+            await turn.aclose()
+            for number in range(WORKERS):
+                group.create_task(self.refresher.work(), name=f"refresh {address} {number}")
+            async with self._common.reading.one():
+                await self._load()
+            group.create_task(self._resync(), name=f"resync {address}")
+            await following
 
     def _since(self, node: Node) -> str:
         now = time.time() + node.clock_skew - OVERLAP
@@ -220,17 +230,23 @@ class Session:
             case Kind.CONTAINERS:
                 await self._compare()
             case Kind.IMAGES:
-                images, known.images = known.images, await reads.images()
-                if self.is_loaded and images != known.images:
-                    view.put_images(known.images)
+                images = await reads.images()
+                if images != known.images:
+                    known.images = images
+                    if self.is_loaded:
+                        view.put_images(images)
             case Kind.NETWORKS:
-                networks, known.networks = known.networks, await reads.networks()
-                if self.is_loaded and networks != known.networks:
-                    view.put_networks(known.networks)
+                networks = await reads.networks()
+                if networks != known.networks:
+                    known.networks = networks
+                    if self.is_loaded:
+                        view.put_networks(networks)
             case Kind.VOLUMES:
-                volumes, known.volumes = known.volumes, await reads.volumes()
-                if self.is_loaded and volumes != known.volumes:
-                    view.put_volumes(known.volumes)
+                volumes = await reads.volumes()
+                if volumes != known.volumes:
+                    known.volumes = volumes
+                    if self.is_loaded:
+                        view.put_volumes(volumes)
             case Kind.NODE:
                 self._put_node(await self._read_node())
         if key in self._complained:
@@ -244,8 +260,8 @@ class Session:
         self._suspects.discard(id_)
         if container is None:
             containers.pop(id_, None)
-        else:
-            containers[id_] = container
+        elif old != container:  # an equal one is the one that the view holds
+            containers[container.id] = container
         if old == container or not self.is_loaded:
             return
         self._counters.gaps += is_gap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from skep import events
 from skep.models import Container, ContainerState, Endpoint, Health, Node
@@ -31,7 +30,7 @@ def transitions(
         elif old is not None and old != new and _settings(old) != _settings(new):
             steps.append((events.ContainerUpdated, new))
     elif old is not None:
-        steps += [*_end(old, replace(old, state=ContainerState.EXITED)), (events.ContainerDestroyed, old)]
+        steps += [*_end(old, old.changed(state=ContainerState.EXITED)), (events.ContainerDestroyed, old)]
     last = old
     for kind, container in steps:
         if kind is events.ContainerDestroyed and last is not None:
@@ -44,31 +43,31 @@ def _steps(old: Container | None, new: Container, *, initial: bool) -> Iterator[
     is_new_run = _is_new_run(old, new)
     was_up = old is not None and old.state.is_up
     if old is None:
-        yield events.ContainerCreated, replace(new, state=ContainerState.CREATED)
+        yield events.ContainerCreated, new.changed(state=ContainerState.CREATED)
     elif old.name != new.name:
-        yield events.ContainerRenamed, replace(old, name=new.name)
+        yield events.ContainerRenamed, old.changed(name=new.name)
     if old is not None and was_up and (is_new_run or not new.state.is_up):
         yield from _end(old, new)
         was_up = False
     if old is not None and was_up:
         yield from _changes_of_a_run(old, new)
     elif new.state.is_up:
-        yield events.ContainerStarted, replace(new, state=ContainerState.RUNNING)
+        yield events.ContainerStarted, new.changed(state=ContainerState.RUNNING)
         if new.state is ContainerState.PAUSED:
             yield events.ContainerPaused, new
     elif is_new_run and not initial:
-        yield events.ContainerStarted, replace(new, state=ContainerState.RUNNING)
+        yield events.ContainerStarted, new.changed(state=ContainerState.RUNNING)
         yield events.ContainerDied, new
 
 
 def _settings(container: Container) -> Container:
     """The container without its node and what tells of its process; without one, addresses and ports come and go with the last one's end."""
     running = ContainerState.RUNNING
-    same = replace(container, node="", state=running, started_at=0.0, finished_at=0.0, exit_code=0, restart_count=0)
+    same = container.changed(node="", state=running, started_at=0.0, finished_at=0.0, exit_code=0, restart_count=0)
     if container.state.is_up:
         return same
     networks = tuple(Endpoint(each.network) for each in container.networks)
-    return replace(same, health=Health.NONE, ports=(), networks=networks)
+    return same.changed(health=Health.NONE, ports=(), networks=networks)
 
 
 def _is_new_run(old: Container | None, new: Container) -> bool:
@@ -80,15 +79,15 @@ def _is_new_run(old: Container | None, new: Container) -> bool:
 def _end(old: Container, new: Container) -> Iterator[_Step]:
     """The end of the process that ran in `old`."""
     if old.state is ContainerState.PAUSED:
-        yield events.ContainerUnpaused, replace(old, name=new.name, state=ContainerState.RUNNING)
+        yield events.ContainerUnpaused, old.changed(name=new.name, state=ContainerState.RUNNING)
     if old.state.is_up:
-        yield events.ContainerDied, new if not new.state.is_up else replace(new, state=ContainerState.EXITED)
+        yield events.ContainerDied, new if not new.state.is_up else new.changed(state=ContainerState.EXITED)
 
 
 def _changes_of_a_run(old: Container, new: Container) -> Iterator[_Step]:
     """What happened to one and the same process."""
     if old.health is not new.health:
-        yield events.ContainerHealthChanged, replace(new, state=old.state)
+        yield events.ContainerHealthChanged, new.changed(state=old.state)
     if old.state is not new.state:
         is_paused = new.state is ContainerState.PAUSED
         yield events.ContainerPaused if is_paused else events.ContainerUnpaused, new

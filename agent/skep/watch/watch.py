@@ -11,6 +11,7 @@ from skep.errors import EngineProtocolError, EngineTimeoutError, EngineUnreachab
 from skep.models import Container
 from skep.settings import ClusterSettings
 from skep.watch.affected import Key, Kind
+from skep.watch.common import Common
 from skep.watch.counters import WatchCounters
 from skep.watch.forwarder import Forwarder
 from skep.watch.reads import Reads, is_id
@@ -37,11 +38,12 @@ class Watch:
     of the engine, what was told last is what is there. Knows nothing of other engines.
     """
 
-    def __init__(self, engine: Engine, view: View, settings: ClusterSettings) -> None:
+    def __init__(self, engine: Engine, view: View, settings: ClusterSettings, common: Common | None = None) -> None:
         self.engine = engine
         self.counters = WatchCounters()
         self._view = view
         self._settings = settings
+        self._common = common or Common()
         self._known = Known()
         self._forwarder = Forwarder(view.event)
         self._session: Session | None = None
@@ -64,9 +66,18 @@ class Watch:
     async def _one_session(self) -> None:
         loop = asyncio.get_running_loop()
         timeout = self._settings.call_timeout
-        reads = Reads(self.engine, list_timeout=timeout, inspect_timeout=min(timeout, LONGEST_INSPECT))
+        reads = Reads(
+            self.engine, self._common.pool, list_timeout=timeout, inspect_timeout=min(timeout, LONGEST_INSPECT)
+        )
         session = Session(
-            reads, self._view, self._settings, self._known, self.counters, self._forwarder, self._end_doubt
+            reads,
+            self._view,
+            self._settings,
+            self._known,
+            self.counters,
+            self._forwarder,
+            self._end_doubt,
+            self._common,
         )
         self._session, began = session, loop.time()
         error: SkepError = EngineUnreachableError(f"engine {self.engine.address}: this client is closed")
