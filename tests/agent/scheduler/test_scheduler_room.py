@@ -14,9 +14,9 @@ from skep import ClusterState, Container, Node, NodeState, Room, with_overcommit
 from skep.scheduler.engine_body import placed_container
 
 
-def node_of(cpus: int = 4, memory: int = 1000, **fields: int) -> NodeState:
+def node_of(cpus: int = 4, memory: int = 1000) -> NodeState:
     state = ClusterState()
-    return state.put_node(Node("n1", "tcp://n1:1", cpus=cpus, memory=memory, **fields))
+    return state.put_node(Node("n1", "tcp://n1:1", cpus=cpus, memory=memory))
 
 
 def filled(node: NodeState, *, memory: int = 0, cpus: int = 0) -> NodeState:
