@@ -59,15 +59,16 @@ class AffinityPlugin(Plugin):
 def _found(query: PlacementQuery, expression: Expression) -> NodeSet:
     """The nodes that hold something that the value fits."""
     if expression.key == "image":
-        return query.state.with_image(lambda image: any(map(expression.equals, _image_names(image))))
-    return query.state.with_container(
-        lambda container: _fits(expression, container), key=("affinity", expression.key, expression.value)
-    )
+        key = ("affinity", expression.value, expression.is_regex)
+        return query.state.with_image(lambda image: any(map(expression.equals, _image_names(image))), key=key)
+    if expression.key == "container":
+        return query.state.with_container_like(expression)
+    return query.state.with_container_label(expression)
 
 
 def _fits(expression: Expression, container: Container) -> bool:
     if expression.key != "container":
-        return expression.equals(container.labels.get(expression.key, ""))
+        return expression.equals(container.label(expression.key) or "")
     return (
         (container.name != "" and expression.equals(container.name))
         or (container.id != "" and expression.equals(container.id))

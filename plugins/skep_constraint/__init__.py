@@ -45,13 +45,10 @@ class ConstraintPlugin(Plugin):
 
 
 def _accepted(query: PlacementQuery, expression: Expression) -> NodeSet:
-    if expression.key != "node":
-        return query.state.with_label(expression.key, lambda value: expression.accepts((value,)))
-    ranks = query.state.rank_nodes(
-        ("constraint", expression.text),
-        lambda node: 0 if expression.accepts(_candidates(expression, node)) else None,
-    )
-    return ranks[0][1] if ranks else query.state.node_set(())
+    key = ("constraint", expression.negated, expression.value, expression.is_regex)
+    if expression.key == "node":
+        return query.state.with_node(lambda node: expression.accepts((node.name, node.id)), key=key)
+    return query.state.with_label(expression.key, lambda value: expression.accepts((value,)), key=key)
 
 
 def _candidates(expression: Expression, node: NodeState) -> tuple[str, ...]:
