@@ -8,8 +8,10 @@ from typing import Literal
 
 from skep import ClusterState, Container, ContainerState, Health, NodeState
 from skep_nginx.flaps import Flaps
+from skep_nginx.hosts import covers
 from skep_nginx.model import Host, Server
 from skep_nginx.reach import View, choose_port, find_server
+from skep_nginx.values import short
 from skep_nginx.wishes import Wish, read_wish
 
 __all__ = ["Backend", "Collector", "HealthRule", "Picture", "Rejection"]
@@ -49,12 +51,12 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A container that is left out alone, and why. `by`: its `value` is wrong, it is not in `reach`, or `nginx` refuses it."""
+    """A container that is left out alone, and why. `by`: its `value` is wrong, it is not in `reach`, a host is another `owner`'s, or `nginx` refuses it."""
 
     id: str
     name: str
     node: str
-    by: Literal["value", "reach", "nginx"]
+    by: Literal["value", "reach", "owner", "nginx"]
     reason: str
 
 
@@ -76,8 +78,11 @@ class Collector:
 
     health: HealthRule = "healthy"
     most_hosts: int = 32
-    reserved: frozenset[str] = frozenset()
+    reserved: frozenset[Host] = frozenset()
     flaps: Flaps = field(default_factory=Flaps)
+    regexes: bool = True
+    owner_label: str = ""
+    filters: tuple[tuple[str, str, str], ...] = ()
     _known: dict[str, tuple[Container, Wish | str | None]] = field(default_factory=dict)
 
     def collect(self, state: ClusterState, view: View, leaving: Collection[str] = ()) -> Picture:
@@ -107,13 +112,15 @@ class Collector:
         before, wish = self._known.get(container.id, (None, None))
         if before is container:
             return wish
+        if not all(_holds(container, *entry) for entry in self.filters):
+            return None
         try:
-            wish = read_wish(container, most_hosts=self.most_hosts)
+            wish = read_wish(container, most_hosts=self.most_hosts, regexes=self.regexes, owner_label=self.owner_label)
         except ValueError as error:
             return str(error)
         for host in wish.hosts if wish else ():
-            if host in self.reserved:
-                return f"VIRTUAL_HOST has {host!r}: the settings reserve this name"
+            if covers(host, self.reserved) or any(covers(name, (host,)) for name in self.reserved):
+                return f"VIRTUAL_HOST has {short(host)}: the settings reserve this name"
         return wish
 
     @property
@@ -140,6 +147,15 @@ class Collector:
         if held := self.flaps.held(container.id):
             return f"it was unhealthy {self.flaps.count(container.id)} times lately: healthy for {held:.1f} s more, it returns"
         return ""
+
+
+def _holds(container: Container, kind: str, name: str, value: str) -> bool:
+    """Whether a filter holds for a container."""
+    if kind == "label":
+        return name in container.labels and value in ("", container.labels[name])
+    if kind == "network":
+        return any(name in (end.network, end.network_id) for end in container.networks)
+    return name in container.name
 
 
 def _servers(

@@ -54,3 +54,5 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"{host}  {backend['node']}/{backend['container']}  {backend['address'] or 'no requests now'}"
     for out in found["left_out"]:
         yield f"left out: {out['node']}/{out['container']}: {out['reason']}"
+    for note in found["notes"]:
+        yield f"not followed: {note['node']}/{note['container']}: {note['reason']}"

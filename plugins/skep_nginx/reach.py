@@ -22,7 +22,7 @@ class View:
     `node`: the node that it runs on; None is this host, whatever that is called in the cluster. `networks`: ids of the networks that
     its own container is on; None is the host's own network. `gateway`: the address of its host as seen from its container.
     `direct`: whether containers' own addresses are reachable. `host_address`: where other machines reach the ports that the engine
-    of this host (a unix socket) publishes; "" is nowhere.
+    of this host (a unix socket) publishes; "" is nowhere. `prefer_ipv6`: whether a container's IPv6 address is taken first.
     """
 
     node: str | None = None
@@ -30,6 +30,7 @@ class View:
     gateway: str = ""
     direct: bool = True
     host_address: str = ""
+    prefer_ipv6: bool = False
 
     def is_home(self, node: Node) -> bool:
         """Whether nginx runs on that node."""
@@ -90,7 +91,8 @@ def _own_addresses(view: View, container: Container, node: Node, drivers: dict[s
         else:
             near = end.network_id in view.networks
         if near:
-            yield from (ip for ip in (_unicast(end.ip), _unicast(end.ipv6)) if ip)
+            both = (end.ipv6, end.ip) if view.prefer_ipv6 else (end.ip, end.ipv6)
+            yield from filter(None, map(_unicast, both))
 
 
 def _unicast(text: str) -> str:

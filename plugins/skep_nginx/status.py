@@ -34,6 +34,10 @@ def describe(work: Work, mode: str) -> dict[str, Any]:
             {"container": r.name, "id": r.id[:12], "node": r.node, "by": r.by, "reason": r.reason}
             for r in left_out(work.picture, work.applier)
         ],
+        "notes": [
+            {"container": n.name, "id": n.id[:12], "node": n.node, "reason": n.reason}
+            for n in work.applier.builder.notes
+        ],
         "counts": {**vars(work.applier.counts), "starts": _starts(work)},
     }
 
@@ -73,6 +77,6 @@ def samples(work: Work) -> Iterable[Metric]:
         "skep_nginx_servers", sum(b.server is not None for b in applier.backends), "Containers that get requests."
     )
     rejections = left_out(work.picture, applier)
-    for by in ("value", "reach", "nginx"):
+    for by in ("value", "reach", "owner", "nginx"):
         count = sum(rejection.by == by for rejection in rejections)
         yield Metric("skep_nginx_left_out", count, "Containers left out, by reason.", labels=(("by", by),))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Set
+from dataclasses import replace
 
-from skep import Cluster, Container, SkepError
+from skep import Cluster, Container, SkepError, TemporaryError
 from skep_nginx.apply import Applier
-from skep_nginx.collect import Collector, Picture
+from skep_nginx.claims import Claims
+from skep_nginx.collect import Backend, Collector, Picture
+from skep_nginx.configure import rules_of, style_of
+from skep_nginx.files import read_files
 from skep_nginx.flaps import Flaps
 from skep_nginx.hosts import parse_host
 from skep_nginx.leaving import Leaving
-from skep_nginx.model import Listen
 from skep_nginx.pace import Pace
 from skep_nginx.places import ContainerPlace, ExternalPlace, Place, ProcessPlace
-from skep_nginx.render import Style
+from skep_nginx.places.base import make_folder, read_file, write_file
+from skep_nginx.rules import Rules
 from skep_nginx.settings import NginxSettings
+from skep_nginx.settings.parse import parse_filter, parse_owner
 from skep_nginx.signals import is_end
 
 __all__ = ["Work"]
@@ -34,7 +38,7 @@ class Work:
         """Why the last change is not live; "" when it is."""
         self.picture = Picture()
         self.place = _find_place(settings, log, cluster)
-        self.applier = Applier(self.place, _style(settings), log, verify_timeout=settings.verify_timeout)
+        self.applier = Applier(self.place, style_of(settings), log, verify_timeout=settings.verify_timeout)
         self._settings = settings
         self._log = log
         self._cluster = cluster
@@ -43,7 +47,13 @@ class Work:
             settings.most_hosts,
             frozenset(map(parse_host, settings.reserved)),
             Flaps(settings.flap_wait, settings.flap_longest),
+            settings.regex_hosts,
+            settings.owner_label,
+            tuple(map(parse_filter, settings.filters)),
         )
+        self._rules = rules_of(settings)
+        self._claims = Claims(tuple(map(parse_owner, settings.owners)), settings.keep_claims)
+        self._kept_claims = b""
         self._leaving = Leaving()
         self._pace = Pace(settings.quiet, settings.longest)
         self._seen: tuple[int, frozenset[str]] | None = None
@@ -69,6 +79,7 @@ class Work:
         failures, looked = 0, 0.0
         clock = asyncio.get_running_loop().time
         self._pace.mark()
+        await self._load_claims()
         while True:
             held = self.picture.held
             pause = min(2.0 ** min(failures - 1, 20), self._settings.retry) if failures else min(_LOOK, held or _LOOK)
@@ -76,7 +87,7 @@ class Work:
             if not failures and held is None and self._seen == self._now() and clock() - looked < _ANYWAY:
                 continue
             self._seen, looked = self._now(), clock()
-            reloads = self.applier.counts.reloads
+            reloads, before = self.applier.counts.reloads, set(self.applier.backends)
             try:
                 await self._converge()
                 failures = 0
@@ -84,7 +95,7 @@ class Work:
                 failures += 1
                 self._fail(str(error))
             if self.applier.counts.reloads != reloads:
-                self._pace.went(looked)
+                self._pace.went(looked, _changes(before, set(self.applier.backends)))
             async with self._done:
                 self._done.notify_all()
 
@@ -100,13 +111,39 @@ class Work:
         view = await self.place.locate()
         self._leaving.prune(state)
         leaving = self._leaving.ids()
-        self.picture = self._collector.collect(state, view, leaving)
+        self.applier.rules = rules = await self._look_at_files()
+        picture = self._collector.collect(state, replace(view, prefer_ipv6=self._settings.prefer_ipv6), leaving)
+        self.picture = self._claims.sift(picture, rules)
+        await self._keep_claims()
         self._tell()
         before = self.applier.live
         await self.applier.apply(self.picture.backends)
         if self.error or self.applier.live != before:
             self._log.info("nginx serves %d hosts", len({h for b in self.applier.backends for h in b.hosts}))
         self.error, self._out = "", leaving
+
+    async def _look_at_files(self) -> Rules:
+        own = self._settings
+        if not own.vhost_files and not own.password_files:
+            return self._rules
+        try:
+            files = await asyncio.to_thread(read_files, own.vhost_files, own.password_files)
+        except OSError as error:
+            raise TemporaryError(f"cannot read {error.filename}: {error.strerror}") from None
+        return replace(self._rules, files=files)
+
+    async def _load_claims(self) -> None:
+        self._kept_claims = await read_file(self._settings.claims_file) or b""
+        if self._kept_claims:
+            self._claims.load(self._kept_claims)
+
+    async def _keep_claims(self) -> None:
+        """So that whose a host was first is known after a restart, too."""
+        claims = self._claims.dump()
+        if claims != self._kept_claims:
+            await make_folder(self._settings.home)
+            await write_file(self._settings.claims_file, claims)
+            self._kept_claims = claims
 
     def _fail(self, error: str) -> None:
         self.applier.counts.failures += 1
@@ -131,7 +168,12 @@ class Work:
             async with self._cluster().engine_events() as events:
                 async for node, event in events:
                     container = self._container(node, event.id) if event.action == "kill" else None
-                    if container and is_end(event, container) and self._asks(container) and self._leaving.add(container):
+                    if (
+                        container
+                        and is_end(event, container)
+                        and self._asks(container)
+                        and self._leaving.add(container)
+                    ):
                         self._pace.mark(urgent=True)
 
     def _container(self, node: str, id_: str) -> Container | None:
@@ -160,26 +202,12 @@ class Work:
         await asyncio.sleep(self._settings.drain)
 
 
+def _changes(before: Set[Backend], after: Set[Backend]) -> int:
+    """How many containers came, went or changed."""
+    return len({backend.id for backend in before ^ after})
+
+
 def _find_place(settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> Place:
     if settings.mode == "container":
         return ContainerPlace(settings, cluster)
     return ExternalPlace(settings) if settings.mode == "external" else ProcessPlace(settings, log)
-
-
-def _style(own: NginxSettings) -> Style:
-    prefix: Path | None = own.run if own.mode == "process" else None
-    return Style(
-        listen=tuple(map(Listen.parse, own.listen)),
-        # Somebody else's nginx, killed, would leave the socket behind, and not start again because of it.
-        status=own.status_socket if own.mode == "process" else None,
-        prefix=prefix,
-        unknown_host=own.unknown_host,
-        default_server=own.default_server,
-        trust_forwarded=own.trust_forwarded,
-        max_body=own.max_body,
-        access_log=own.access_log,
-        include=own.include,
-        workers=own.workers,
-        worker_connections=own.worker_connections,
-        shutdown_timeout=own.shutdown_timeout,
-    )

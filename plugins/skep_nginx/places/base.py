@@ -14,7 +14,7 @@ from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
 
-__all__ = ["Place", "Refused", "ask_generation", "read_file", "run_command", "write_file"]
+__all__ = ["Place", "Refused", "ask_generation", "make_folder", "read_file", "run_command", "write_file"]
 
 _COMMAND_TIMEOUT = 30.0
 _PROCESS = re.compile(r"^\d+#\d+: ")  # whose ids say nothing to anybody
@@ -122,6 +122,14 @@ async def write_file(path: Path, text: bytes) -> None:
         await replace_file(path, text, mode=0o644)
     except OSError as error:
         raise TemporaryError(f"cannot write {path}: {error.strerror}") from None
+
+
+async def make_folder(path: Path) -> None:
+    """Make a folder that others may enter, if it is not there. Raises TemporaryError."""
+    try:
+        await asyncio.to_thread(path.mkdir, 0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise TemporaryError(f"cannot make {path}: {error.strerror}") from None
 
 
 async def read_file(path: Path) -> bytes | None:

@@ -137,7 +137,9 @@ def test_the_same_state_gives_the_same_bytes_in_whatever_order_it_came() -> None
 
 
 def test_reserved_hosts_belong_to_nobody() -> None:
-    picture = Collector(reserved=frozenset({"admin.example"})).collect(state([("Admin.Example", "", "evil")]), View())
+    picture = Collector(reserved=frozenset({Host("admin.example")})).collect(
+        state([("Admin.Example", "", "evil")]), View()
+    )
     assert not picture.backends
     assert "'admin.example': the settings reserve this name" in picture.rejections[0].reason
 

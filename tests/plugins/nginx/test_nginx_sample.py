@@ -16,7 +16,7 @@ FOLDER = Path(skep_nginx.__file__).parent
 
 def test_the_sample_has_every_setting_with_its_default() -> None:
     text = (FOLDER / "sample.toml").read_text()
-    uncommented = "\n".join(re.sub(r"^#(?=\[|[a-z_]+ = )", "", line) for line in text.splitlines())
+    uncommented = "\n".join(re.sub(r"^#(?=\[|[a-z0-9_]+ = )", "", line) for line in text.splitlines())
     table = tomllib.loads(uncommented)["plugins"]["nginx"]
     assert msgspec.convert(table, NginxSettings) == NginxSettings()
     assert list(table) == [field.encode_name for field in msgspec.structs.fields(NginxSettings)]

@@ -1,4 +1,4 @@
-"""The plugin's settings."""
+"""The settings of all but TLS."""
 
 from __future__ import annotations
 
@@ -13,40 +13,15 @@ from skep import PluginSettings
 from skep_nginx.collect import HealthRule
 from skep_nginx.hosts import parse_host
 from skep_nginx.model import Listen
+from skep_nginx.settings.parse import parse_answer, parse_filter, parse_owner, parse_ports, parse_resolver
+from skep_nginx.settings.places import ContainerSettings, ExternalSettings
+from skep_nginx.settings.tls import TlsSettings
 
-__all__ = ["ContainerSettings", "ExternalSettings", "NginxSettings"]
+__all__ = ["NginxSettings"]
 
+_PATHS = (*("directory", "access_log", "include", "include_top", "include_proxy", "vhost_files", "password_files"),)
 _SECONDS = {"unit": "seconds"}  # so that "10s" and "1m" are read too
 Seconds = Annotated[float, Meta(ge=0, le=86400, extra=_SECONDS)]
-Command = Annotated[tuple[str, ...], Meta(min_length=1)]
-
-
-class ExternalSettings(PluginSettings, frozen=True, kw_only=True):
-    """An nginx that somebody else runs on this host. Commands are lists of words; no shell sees them."""
-
-    conf: str = "/etc/nginx/conf.d/skep.conf"
-    """The file that is ours; that nginx includes it in its `http { }`."""
-    test: Command = ("nginx", "-t", "-q", "-c", "{conf}")
-    """Tries a candidate alone, before it is installed; `{conf}` is a whole configuration around it."""
-    check: Command = ("nginx", "-t", "-q")
-    """Tries the nginx's whole configuration, once the candidate is in its place; if it fails, the last good one is put back."""
-    reload: Command = ("nginx", "-s", "reload")
-    """Makes it take its configuration."""
-
-
-class ContainerSettings(PluginSettings, frozen=True, kw_only=True):
-    """An nginx in a container of its own, which is configured through its engine."""
-
-    name: str = ""
-    """The container's name; "" is whichever has the label."""
-    label: str = "skep.nginx"
-    """The label that it has."""
-    node: str = ""
-    """The node that it is on; "" is any."""
-    conf: str = "/etc/nginx/conf.d/default.conf"
-    """The file in it that is ours; its nginx includes it in its `http { }`."""
-    nginx: str = "nginx"
-    """The program in it."""
 
 
 class NginxSettings(PluginSettings, frozen=True, kw_only=True):
@@ -69,7 +44,7 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     shutdown_timeout: Annotated[int, Meta(ge=1, le=604800)] = 3600
     """How long connections that were open before a change (a websocket, a download) may go on."""
     quiet: Seconds = 0.1
-    """The first change goes to nginx at once, the next waits for this long; those that keep coming four times as long each, …"""
+    """The first change goes to nginx at once, the next waits for this long; while several come at a time four times as long each, …"""
     longest: Seconds = 4.0
     """… but no longer than this. What takes a container out waits for half a second at most."""
     verify_timeout: Annotated[float, Meta(ge=1, le=600, extra=_SECONDS)] = 10.0
@@ -88,24 +63,65 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     """How long a stop waits for nginx to take the container out; from when it is asked for to the container's end are at most this and `drain`."""
     unknown_host: Literal[404, 421, 444, 503] = 503
     """The answer for a host that no container names."""
+    default_host: str = ""
+    """The host, as a container names it, whose site answers for unknown hosts too."""
+    default_root: str = "404"
+    """The answer of a site that has paths, but none for a request: a status, "301 https://…", or "none" for nginx's own."""
     default_server: bool = True
     """Whether our answer for unknown hosts is nginx's `default_server`; false where an external nginx has one."""
     trust_forwarded: bool = False
     """Whether X-Forwarded-* of clients are passed on: only behind a proxy that sets them."""
+    proxy_protocol: bool = False
+    """Whether whoever is in front speaks the PROXY protocol; then everybody must."""
+    external_ports: tuple[str, ...] = ()
+    """Other ports than those of `listen` that containers may have their sites served at: "8080", "8000-8999"."""
     max_body: Annotated[int, Meta(ge=0)] = 2**20
     """The largest body of a request; 0 is any."""
     access_log: str = ""
     """A file for the log of requests, with their hosts; "" is none."""
+    log_format: str = ""
+    """What it says of a request, in nginx's variables; "" is the host and what web servers usually say."""
+    log_escape: Literal["", "default", "json", "none"] = ""
+    """How nginx escapes their values there."""
+    log_json: bool = False
+    """Whether it is JSON, where `log_format` says nothing else."""
     include: str = ""
-    """A file with directives of yours, for the `http { }`."""
+    """A file with directives of yours, for the `http { }`; with `*`, several."""
+    include_top: str = ""
+    """The same, outside of it: for `stream { }`. Only where the agent runs nginx itself."""
+    include_proxy: str = ""
+    """A file that stands in the place of all that nginx tells containers, headers too."""
+    vhost_files: str = ""
+    """The folder of your directives for single hosts and paths."""
+    password_files: str = ""
+    """The folder of names and passwords, by host."""
+    resolvers: tuple[str, ...] = ()
+    """Name servers, and the parameters of nginx's `resolver`; for OCSP, and for your own directives."""
+    hashed_names: bool = False
+    """Whether upstreams are called by the SHA-1 of their host."""
+    debug: bool = False
+    """Whether each site tells at /nginx-proxy-debug what is known of it."""
     direct: bool = True
     """Whether containers' own addresses can be reached; false for rootless engines: only published ports are used."""
     host_address: str = ""
     """Where an nginx elsewhere reaches the ports that this host's own engine (by its unix socket) publishes."""
+    prefer_ipv6: bool = False
+    """Whether a container's IPv6 address is taken before its IPv4 address."""
+    filters: tuple[str, ...] = ()
+    """Only containers that all of these hold for: "label=NAME", "label=NAME=VALUE", "network=NAME", "name=NAME"."""
+    regex_hosts: bool = True
+    """Whether containers may name hosts by regular expressions."""
+    owner_label: str = "skep.owner"
+    """The label that says whose a container is: a host is served for the owner that had it first."""
+    owners: tuple[str, ...] = ()
+    """Whose a host is in any case, "HOST=OWNER"; of `*.example.com` all names below it too."""
+    keep_claims: Annotated[float, Meta(ge=0, le=31536000, extra=_SECONDS)] = 86400.0
+    """How long a host stays its owner's after the last container that names it is gone."""
     reserved: tuple[str, ...] = ()
     """Hosts that no container may name."""
     most_hosts: Annotated[int, Meta(ge=1, le=1000)] = 32
     """How many hosts one container may name."""
+    tls: TlsSettings = TlsSettings()
     external: ExternalSettings = ExternalSettings()
     container: ContainerSettings = ContainerSettings()
 
@@ -120,7 +136,17 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
             raise ValueError(f"longest ({self.longest}) is less than quiet ({self.quiet})")
         if self.flap_longest < self.flap_wait:
             raise ValueError(f"flap_longest ({self.flap_longest}) is less than flap_wait ({self.flap_wait})")
-        for key in ("directory", "access_log", "include"):
+        parse_ports(self.external_ports)
+        parse_answer(self.default_root)
+        for entry in self.owners:
+            parse_owner(entry)
+        for entry in self.filters:
+            parse_filter(entry)
+        for entry in self.resolvers:
+            parse_resolver(entry)
+        if self.default_host:
+            parse_host(self.default_host)
+        for key in _PATHS:
             path = getattr(self, key)
             if path and not Path(path).is_absolute():
                 raise ValueError(f"{key}: expected an absolute path, not {path!r}")
@@ -137,6 +163,11 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
         if os.geteuid() == 0:
             return Path("/var/lib/skep/nginx")
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "skep" / "nginx"
+
+    @property
+    def claims_file(self) -> Path:
+        """Where it is kept whose hosts are."""
+        return self.home / "hosts.json"
 
     @property
     def run(self) -> Path:

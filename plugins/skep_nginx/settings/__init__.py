@@ -1,0 +1,7 @@
+"""The plugin's settings."""
+
+from skep_nginx.settings.nginx import NginxSettings
+from skep_nginx.settings.places import ContainerSettings, ExternalSettings
+from skep_nginx.settings.tls import TlsSettings
+
+__all__ = ["ContainerSettings", "ExternalSettings", "NginxSettings", "TlsSettings"]
