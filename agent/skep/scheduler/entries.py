@@ -23,6 +23,7 @@ _POLICIES = ("off", "on-node-failure")
 _CORE = {RESCHEDULE: "com.docker.swarm.reschedule-policies"}
 _SWARM = ("affinity", "constraint", "whitelist")  # kinds that people know, whether or not the plugin is there
 _LONGEST_KIND = 20
+_MOST_SUSPECTS = 5
 
 
 class EntryLabel(str):
@@ -65,7 +66,7 @@ def take_out(env: Iterable[str], labels: Mapping[str, str], kinds: Mapping[str, 
     """
     kinds = {**_CORE, **{kind: str(label) for kind, label in kinds.items()}}
     rest: list[str] = []
-    doubts: list[str] = []
+    suspects: list[tuple[int, str]] = []
     found: dict[str, list[Entry]] = {}
     for number, entry in enumerate(env, 1):
         kind, colon, text = entry.partition(":")
@@ -73,13 +74,14 @@ def take_out(env: Iterable[str], labels: Mapping[str, str], kinds: Mapping[str, 
             found.setdefault(kind, []).append(Entry(text, f"environment entry {number}"))
         else:
             rest.append(entry)
-            if colon and "=" not in kind and len(doubts) < len(_SWARM):
-                doubts.extend(_doubts(kind, text, number, kinds))
+            if colon and ("==" in text or "!=" in text) and len(suspects) < _MOST_SUSPECTS:
+                suspects.append((number, kind))
     kept = dict(labels)
     for kind, label in kinds.items():
         found[kind] = [*_of_label(labels.get(label, ""), label), *found.get(kind, ())]
         if found[kind]:
             kept[label] = msgspec.json.encode([entry.text for entry in found[kind]]).decode()
+    doubts = [hint for number, kind in suspects if (hint := _doubt(kind, number, kinds))]
     return Entries(rest, kept, {kind: entries for kind, entries in found.items() if entries}, tuple(doubts))
 
 
@@ -96,19 +98,17 @@ def _of_label(text: str, label: str) -> Iterator[Entry]:
         yield Entry(entry, f"label {label}, entry {number}")
 
 
-def _doubts(kind: str, text: str, number: int, kinds: Mapping[str, str]) -> Iterator[str]:
-    """A hint where somebody may have meant an entry: `contraint:node==a`, or one whose plugin is not there."""
-    if len(kind) > _LONGEST_KIND or not ("==" in text or "!=" in text):
-        return
-    said = f"environment entry {number} ({kind[:_LONGEST_KIND]}:…) is handed to the container as it is"
+def _doubt(kind: str, number: int, kinds: Mapping[str, str]) -> str:
+    """A hint where somebody may have meant an entry: `contraint:node==a`, or one whose plugin is not there; else ""."""
+    if len(kind) > _LONGEST_KIND or "=" in kind or not kind.isprintable():
+        return ""
+    said = f"environment entry {number} ({kind}:…) is handed to the container as it is"
     if kind in _SWARM:
-        yield f"{said}: the plugin that reads such entries is not configured"
-        return
+        return f"{said}: the plugin that reads such entries is not configured"
     from difflib import get_close_matches  # for mistakes only
 
     near = get_close_matches(kind.strip().lower(), [*kinds, *_SWARM], 1, 0.75)
-    if near:
-        yield f"{said}; did you mean {near[0]}:…?"
+    return f"{said}; did you mean {near[0]}:…?" if near else ""
 
 
 def check_policies(entries: list[Entry]) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from skep import ExpressionError, PlacementRequest, RequestError
 
 KINDS = {"constraint": "com.docker.swarm.constraints", "affinity": "com.docker.swarm.affinities"}
-CONSTRAINTS, AFFINITIES = KINDS["constraint"], KINDS["affinity"]
 
 
 def read(body: bytes | dict[str, Any], name: str = "") -> PlacementRequest:
@@ -21,61 +20,12 @@ def read(body: bytes | dict[str, Any], name: str = "") -> PlacementRequest:
     return PlacementRequest.from_create(data, name, kinds=KINDS)
 
 
-def texts(request: PlacementRequest, kind: str = "constraint") -> list[str]:
-    return [each.text for each in request.expressions.get(kind, ())]
-
-
-def test_entries_leave_the_environment_and_are_kept_in_labels() -> None:
-    request = read(
-        {"Env": ["A=1", "constraint:node==n1", "B", "affinity:image==~redis", "constraint:disk!=hdd", "C=x:y"]}
-    )
-    assert request.body["Env"] == ["A=1", "B", "C=x:y"]
-    assert request.body["Labels"] == {CONSTRAINTS: '["node==n1","disk!=hdd"]', AFFINITIES: '["image==~redis"]'}
-    assert (texts(request), texts(request, "affinity")) == (["node==n1", "disk!=hdd"], ["image==~redis"])
-    assert request.container.env == ("A=1", "B", "C=x:y")
-    assert dict(request.container.labels) == request.body["Labels"]
-    assert [each.text for each in request.wishes] == ["image==~redis"]
-
-
-def test_entries_of_labels_come_first_and_are_not_sorted_out() -> None:
-    request = read({"Labels": {CONSTRAINTS: '["b2==1", "a1==1"]', "x": "y"}, "Env": ["constraint:b2==1"]})
-    assert texts(request) == ["b2==1", "a1==1", "b2==1"]
-    assert request.body["Labels"] == {CONSTRAINTS: '["b2==1","a1==1","b2==1"]', "x": "y"}
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        "Constraint:node==x",
-        "CONSTRAINT:node==x",
-        " constraint:node==x",
-        "constraint=node==x",
-        "constraint",
-        "whitelist:node==x",
-        "A=constraint:x",
-    ],
-)
-def test_what_is_no_entry_stays_in_the_environment(entry: str) -> None:
-    request = read({"Env": [entry]})
-    assert request.body["Env"] == [entry]
-    assert not request.expressions
+def texts(request: PlacementRequest) -> list[str]:
+    return [each.text for each in request.expressions.get("constraint", ())]
 
 
 def test_compose_writes_entries_as_maps() -> None:
     assert texts(read({"Env": ["constraint:node==node-1"]})) == ["node==node-1"]  # from `constraint:node: "=node-1"`
-
-
-@pytest.mark.parametrize("entry", ["constraint:", "constraint:node", "affinity:=="])
-def test_a_bad_entry_is_refused_at_once(entry: str) -> None:
-    with pytest.raises(ExpressionError):
-        read({"Env": [entry]})
-
-
-@pytest.mark.parametrize("label", ["x", "{}", "[1]", '["node==n1"', "null", '"node==n1"', "[" * 10_000, '["a"] x'])
-def test_a_label_that_cannot_be_read_is_refused(label: str) -> None:
-    with pytest.raises(RequestError, match=f"label {CONSTRAINTS}: expected a JSON list of texts") as caught:
-        read({"Labels": {CONSTRAINTS: label}})
-    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"Env":null,"Labels":null,"HostConfig":null,"ExposedPorts":null}'])
@@ -186,7 +136,47 @@ def test_what_is_not_a_create_request_is_refused_with_the_place(body: bytes, tol
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize(("name", "kept"), [("web", "web"), ("/web", "web"), ("", ""), ("a.b-c_9", "a.b-c_9")])
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        pytest.param({}, None, id="2.1 no HostConfig"),
+        pytest.param({"HostConfig": {}}, {}, id="2.1 MemorySwappiness is left to the engine"),
+        pytest.param({"HostConfig": {"MemorySwappiness": 60}}, {"MemorySwappiness": 60}, id="2.1 MemorySwappiness"),
+        pytest.param({"Memory": 7}, {"Memory": 7}, id="2.1 Memory at the top"),
+        pytest.param({"MemorySwap": -1}, {"MemorySwap": -1}, id="2.1 MemorySwap at the top"),
+        pytest.param({"CpuShares": 2, "HostConfig": None}, {"CpuShares": 2}, id="2.1 CpuShares at the top"),
+        pytest.param({"Cpuset": "0,1"}, {"CpusetCpus": "0,1"}, id="2.1 Cpuset at the top"),
+        pytest.param(
+            {"memory": 7, "HostConfig": {"Memory": 8, "Init": True}}, {"Memory": 7, "Init": True}, id="2.1 wins"
+        ),
+        pytest.param({"Memory": 0, "HostConfig": {"Memory": 8}}, {"Memory": 8}, id="2.1 zero does not"),
+        pytest.param({"Cpuset": "", "HostConfig": {"CpusetCpus": "1"}}, {"CpusetCpus": "1"}, id="2.1 nor nothing"),
+        pytest.param({"Memory": None, "HostConfig": {"Memory": 8}}, {"Memory": 8}, id="2.1 nor null"),
+    ],
+)
+def test_what_old_clients_have_at_the_top_is_put_where_it_is_read(body: dict[str, Any], sent: object) -> None:
+    request = read(body)
+    assert request.body.get("HostConfig") == sent
+    assert request.body.keys() <= {"Env", "Labels", "HostConfig"}
+    host = sent if isinstance(sent, dict) else {}
+    assert (request.container.memory, request.container.cpu_shares) == (host.get("Memory", 0), host.get("CpuShares", 0))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"Memory": "1g"}, {"Memory": []}, {"CpuShares": 1.5}, {"Memory": 7, "HostConfig": []}, {"Memory": {"a": 1}}],
+)
+def test_what_old_clients_have_at_the_top_is_checked(body: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="invalid container configuration") as caught:
+        read(body)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("web", "web"), ("/web", "web"), ("", ""), ("a.b-c_9", "a.b-c_9")],
+    ids=lambda value: f"2.7 {value!r}",
+)
 def test_names_are_compared_without_a_slash(name: str, kept: str) -> None:
     assert read({}, name).container.name == kept
 

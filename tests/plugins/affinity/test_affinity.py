@@ -25,7 +25,7 @@ def cluster() -> PaperCluster:
 
 
 ALL = ["n1", "n2", "n3"]
-KEPT = {
+KEPT: dict[str, dict[str, list[str]]] = {
     "3.3 containers by name and id": {
         "container==redis1": ["n1"],
         "container==redis": [],

@@ -25,7 +25,7 @@ def cluster() -> PaperCluster:
 
 
 ALL = ["n1", "n2", "n10"]
-KEPT = {
+KEPT: dict[str, dict[str, list[str]]] = {
     "3.3 name and id": {
         "node==n1": ["n1"],
         "node==ID-n2": ["n2"],
