@@ -14,8 +14,8 @@ from skep._version import __version__
 if TYPE_CHECKING:
     from skep.agent import Agent, Created
     from skep.cli.client import AgentClient
-    from skep.cli.options import agent_option, wait_option
-    from skep.cli.output import printable
+    from skep.cli.options import Duration, agent_option, wait_option
+    from skep.cli.output import printable, show_table
     from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
@@ -138,6 +138,7 @@ __all__ = [
     "ContainerUpdated",
     "Created",
     "DiscoveryBackend",
+    "Duration",
     "Endpoint",
     "Engine",
     "EngineError",
@@ -211,6 +212,7 @@ __all__ = [
     "refuse_browsers",
     "replace_file",
     "run_service",
+    "show_table",
     "split_reference",
     "take_over",
     "wait_option",
@@ -220,8 +222,8 @@ __all__ = [
 _HOMES = {
     "agent": "Agent Created",
     "cli.client": "AgentClient",
-    "cli.options": "agent_option wait_option",
-    "cli.output": "printable",
+    "cli.options": "Duration agent_option wait_option",
+    "cli.output": "printable show_table",
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",

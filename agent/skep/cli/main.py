@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": ("skep.cli.run:run", "Run the agent, as a settings file says."),
     "demo": ("skep.cli.demo:demo", "Run a cluster to play with, on this machine's engine or without Docker."),
     "config": ("skep.cli.config:config", "Check and show settings."),
+    "node": ("plugin maintenance", "Take nodes out of placement, and put them back."),
     "nodes": ("skep.cli.show:nodes", "List the cluster's nodes."),
     "ps": ("skep.cli.show:ps", "List the cluster's containers."),
     "explain": ("skep.cli.explain:explain", "Say where a container would go, and why, and create nothing."),
