@@ -19,7 +19,7 @@ from skep.cluster import Cluster
 from skep.events import LifecycleEvent
 from skep.hooks import Plugin
 from skep.plugins import PluginManager
-from skep.scheduler import Placement, PlacementRequest, Scheduler
+from skep.scheduler import Decisions, Placement, PlacementRequest, Scheduler
 from skep.settings import PluginTable, Settings
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Agent:
             self.plugins.rules("score_nodes"),
             relax=self.settings.placement.relax,
             weights=weights,
+        )
+        self.decisions = Decisions(
+            self.scheduler,
+            most=self.settings.placement.decisions,
+            memory=self.settings.placement.decisions_memory,
         )
         self.watchdog: Watchdog | None = None
         self._server: HttpServer | None = None

@@ -26,6 +26,7 @@ from skep.errors import (
 from skep.hooks import ContainerCreating
 from skep.models import CPU_WEIGHT, SWARM_ID
 from skep.scheduler import (
+    Decision,
     Placement,
     PlacementError,
     PlacementQuery,
@@ -81,7 +82,7 @@ async def create_container(
     creating = await agent.plugins.ask("container_creating", ContainerCreating(request, client))
     if not isinstance(creating, ContainerCreating):
         raise PluginError(f"container_creating: expected a ContainerCreating, got {type(creating).__name__}")
-    return await _Creation(agent, _identified(creating.request), platform, auth, pull).run()
+    return await _Creation(agent, _identified(creating.request), creating.client, platform, auth, pull).run()
 
 
 def _identified(request: PlacementRequest) -> PlacementRequest:
@@ -98,6 +99,7 @@ def _identified(request: PlacementRequest) -> PlacementRequest:
 class _Creation:
     agent: Agent
     request: PlacementRequest
+    client: str
     platform: str
     auth: str
     may_pull: bool
@@ -107,9 +109,9 @@ class _Creation:
     async def run(self) -> Created:
         """On the best node; on the next best when that cannot be reached; where the image is when it cannot be had."""
         for last in (False, True):
-            reservation = self.agent.scheduler.hold(self.request, extra=list(self._extra()))
+            reservation, decision = self._hold(*self._extra())
             try:
-                return await self._create(reservation)
+                return await self._carry_out(reservation, decision)
             except _NothingSentError as failure:
                 if last:
                     raise failure.__cause__ or failure from None
@@ -146,14 +148,29 @@ class _Creation:
             return Verdict(found, lambda _: f"it has no image {image}", lambda: [f"image {image}"])
 
         try:
-            rules = [*self._extra(), Rule("create", filter_nodes)]
-            reservation = self.agent.scheduler.hold(self.request, extra=rules)
+            reservation, decision = self._hold(*self._extra(), Rule("create", filter_nodes))
         except PlacementError:
             raise missing from None
         try:
-            return await self._create(reservation)
+            return await self._carry_out(reservation, decision)
         except _NothingSentError as failure:
             raise failure.__cause__ or failure from None
+
+    def _hold(self, *extra: Rule) -> tuple[Reservation, Decision]:
+        return self.agent.decisions.hold(self.request, extra=extra, client=self.client)
+
+    async def _carry_out(self, reservation: Reservation, decision: Decision) -> Created:
+        try:
+            created = await self._create(reservation)
+        except BaseException as error:
+            self.agent.decisions.failed(decision, error)
+            _log.warning(
+                "container %s: not created on node %s (skep decisions show %s): %s",
+                self.request.container.name or "without a name", reservation.node.name, decision.id, error or "broken off",
+            )  # fmt: skip
+            raise
+        self.agent.decisions.created(decision, created.id)
+        return created
 
     async def _create(self, reservation: Reservation) -> Created:
         """Create on the reserved node; the reservation ends with it, or goes on in doubt."""

@@ -167,6 +167,10 @@ class PlacementError(RequestError):
         self.placement = placement
         super().__init__("\n".join([summary, *_lines(explanation)]))
 
+    def add_hint(self, text: str) -> None:
+        """Add a last line to the error's text."""
+        self.args = (f"{self}\n{text}",)
+
 
 def _lines(explanation: list[NodeExplanation]) -> Iterator[str]:
     for each in explanation[:_NODES_SHOWN]:
