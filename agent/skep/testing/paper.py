@@ -11,7 +11,7 @@ from skep.agent import Agent
 from skep.cluster import ClusterState
 from skep.hooks import Plugin
 from skep.models import Container, ContainerState, Image, Node, NodeStatus
-from skep.scheduler import NodeExplanation, Placement, PlacementError
+from skep.scheduler import NodeExplanation, Placement, PlacementError, PlacementRequest
 from skep.settings import parse_settings
 
 __all__ = ["PaperCluster"]
@@ -58,10 +58,13 @@ class PaperCluster:
         self.state.put_container(container)
         return container
 
+    def request(self, name: str = "", **body: Any) -> PlacementRequest:
+        """A request that can be placed. Raises as `Agent.request`."""
+        return self.agent.request(json.dumps({"Image": "busybox", **body}).encode(), name)
+
     def place(self, name: str = "", **body: Any) -> Placement:
         """Where a container would go. Raises as `Agent.place` and `Agent.request`."""
-        data = json.dumps({"Image": "busybox", **body}).encode()
-        return self.agent.place(self.agent.request(data, name))
+        return self.agent.place(self.request(name, **body))
 
     def chosen(self, name: str = "", **body: Any) -> str:
         """The name of the node where it would go. Raises as `place`."""
