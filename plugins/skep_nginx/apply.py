@@ -66,10 +66,11 @@ class Applier:
     async def apply(self, backends: Sequence[Backend]) -> None:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
+        kept = [backend for backend in backends if backend not in self.refused]
         if self._asked == (backends, self.rules) and self.live is not None and self._identity == self._place.identity:
+            self.backends = tuple(kept)
             return
         self._asked = None
-        kept = [backend for backend in backends if backend not in self.refused]
         try:
             rendered = await self._render(kept)
             if self._is_live(rendered) or await self._found_live(rendered):

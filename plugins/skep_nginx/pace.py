@@ -13,8 +13,8 @@ _URGENT = 0.5  # seconds; what must go is not kept for longer
 class Pace:
     """Says when it is time to look at the state.
 
-    After quiet times a hint is heeded at once. After each change that went to nginx the next waits `quiet` seconds, and four times as long with
-    each that was waiting for it already, `longest` at most. What takes a container out is urgent: half a second is the most for that.
+    After quiet times a hint is heeded at once. After each reload the next waits `quiet` seconds, and four times as long as the last one while
+    each takes several containers' changes, `longest` at most. What takes a container out is urgent: half a second is the most for that.
     """
 
     def __init__(self, quiet: float, longest: float) -> None:
@@ -54,8 +54,10 @@ class Pace:
             return
         await asyncio.sleep(min(due, self._ended + _URGENT) - clock())
 
-    def went(self, began: float) -> None:
-        """A change that was taken up at `began`, by the loop's clock, is live."""
-        follows = began - self._ended < 2 * max(self._gap, self._quiet)
-        self._gap = min(max(self._gap * _GROWTH, self._quiet), self._longest) if follows else self._quiet
+    def went(self, began: float, changes: int) -> None:
+        """A reload that took up so many containers' changes at `began`, by the loop's clock, is over."""
+        if began - self._ended > 2 * max(self._gap, self._quiet):
+            self._gap = 0.0
+        wanted = self._gap * _GROWTH if changes > 1 else self._gap / _GROWTH
+        self._gap = min(max(wanted, self._quiet), self._longest)
         self._ended = asyncio.get_running_loop().time()
