@@ -26,15 +26,16 @@ def manager_tables(
     listen: tuple[str, ...],
     filters: tuple[str, ...] = FILTERS,
     strategy: str = "spread",
+    more: tuple[str, ...] = (),
     cluster: Mapping[str, Any] | None = None,
     tls: Mapping[str, Any] | None = None,
     control: str = "",
 ) -> dict[str, Any]:
-    """The settings of a manager, as tables. `cluster` are more keys of that table, `tls` is the endpoint's."""
+    """The settings of a manager, as tables. `cluster` are more keys of that table, `tls` is the endpoint's, `more` are other plugins."""
     endpoint: dict[str, Any] = {"listen": list(listen)}
     if tls:
         endpoint["tls"] = dict(tls)
-    plugins: dict[str, Any] = {name: {} for name in (*filters, strategy)}
+    plugins: dict[str, Any] = {name: {} for name in (*filters, *more, strategy)}
     plugins |= {"discovery": {}, "docker_api": endpoint}
     tables: dict[str, Any] = {"cluster": {"discovery": discovery, **(cluster or {})}, "plugins": plugins}
     if control:
@@ -44,8 +45,12 @@ def manager_tables(
 
 @click.command()
 @discovery_argument
-@click.option("--strategy", default="spread", show_default=True, help="How nodes are ranked.")
+@click.option("--strategy", default="spread", show_default=True, help="How nodes are ranked: spread, binpack, random.")
 @click.option("--filter", "-f", "filters", multiple=True, metavar="NAME", help="Filter to run, in order; repeatable.")
+@click.option(
+    "--plugin", "more", multiple=True, metavar="NAME",
+    help="Another plugin to run, after the filters, such as maintenance or topology; repeatable.",
+)  # fmt: skip
 @click.option(
     "--host", "-H", "hosts", multiple=True, metavar="URL",
     help="Where the API listens, tcp://host:port or unix:///path; repeatable. SWARM_HOST, else tcp://127.0.0.1:2375.",
@@ -78,7 +83,8 @@ def manage(discovery: str, **given: Any) -> None:
     refuse_missing(given)
     names = set(installed())
     filters = tuple(_ALSO.get(each, each) for each in given["filters"]) or FILTERS
-    for kind, name in [*(("filter", each) for each in filters), ("strategy", given["strategy"])]:
+    wanted = [("strategy", given["strategy"]), *(("filter", each) for each in filters)]
+    for kind, name in [*wanted, *(("plugin", each) for each in given["more"])]:
         if name not in names:
             raise click.UsageError(f"{kind} {name!r} not supported; installed plugins are {', '.join(sorted(names))}")
     cluster_tls, endpoint_tls = tls_tables(given)
@@ -95,6 +101,7 @@ def manage(discovery: str, **given: Any) -> None:
         listen=_hosts(given["hosts"]),
         filters=filters,
         strategy=given["strategy"],
+        more=given["more"],
         cluster=cluster,
         tls=endpoint_tls,
         control=given["control"] or free_control(),

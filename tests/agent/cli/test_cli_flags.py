@@ -11,7 +11,7 @@ MANAGE = [
     ("", "discovery required to manage a cluster"),
     ("nodes://a:1 --heartbeat 500ms", "--heartbeat should be at least one second"),
     ("nodes://a:1 --heartbeat soon", "'soon' is not a duration"),
-    ("nodes://a:1 --strategy binpack", "strategy 'binpack' not supported; installed plugins are"),
+    ("nodes://a:1 --strategy densest", "strategy 'densest' not supported; installed plugins are"),
     ("nodes://a:1 --filter nonsense", "filter 'nonsense' not supported"),
     ("nodes://a:1 --replication", "--replication is not there yet"),
     ("nodes://a:1 --cors", "--api-enable-cors is not supported"),
@@ -53,7 +53,7 @@ OTHER = [
     ("explain -- --gpus all x", "flag --gpus is not known here"),
     ("config reference nonsense", "plugin 'nonsense' is not installed"),
     ("nonsense", "No such command 'nonsense'."),
-    ("node", "No such command 'node'. Did you mean nodes?"),
+    ("nodess", "No such command 'nodess'. Did you mean nodes?"),
     ("create extra", "unexpected extra argument"),
     ("completion tcsh", "tcsh"),
 ]
