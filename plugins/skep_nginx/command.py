@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from skep import AgentClient, NotFoundError, agent_option, printable, wait_option
+from skep import AgentClient, NotFoundError, SettingsError, agent_option, printable, wait_option
 
 __all__ = ["nginx"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -18,41 +21,108 @@ def nginx() -> None:
     """The sites that nginx serves."""
 
 
+def _json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _name_option(command: F) -> F:
+    return click.option("--name", default="nginx", show_default=True, help="The plugin's name in the settings.")(
+        command
+    )
+
+
 @nginx.command()
 @agent_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--name", default="nginx", show_default=True, help="The plugin's name in the settings.")
+@_json_option
+@_name_option
 @wait_option("for the last change to be live")
 def status(agent: AgentClient, as_json: bool, name: str, wait: float) -> None:
     """Show whether the last change is live, the sites, and the containers that are left out, with the reasons.
 
     Exits with 1 where the last change failed, or is not live when --wait is over.
     """
+    found = _asked(name, lambda: agent.get_until(f"/plugins/{name}/status", _is_live, wait))
+    _show(found, as_json, _status_lines)
+    if found["state"] == "failing" or (wait and not _is_live(found)):
+        raise SystemExit(1)
+
+
+@nginx.command()
+@click.argument("host")
+@agent_option
+@_json_option
+@_name_option
+def explain(agent: AgentClient, host: str, as_json: bool, name: str) -> None:
+    """Show who answers for HOST, and of each container that names it why it gets no requests.
+
+    Exits with 1 where nobody answers.
+    """
+    found = _asked(name, lambda: agent.get(f"/plugins/{name}/explain", host=host))
+    _show(found, as_json, _explain_lines)
+    if not found["answered"]:
+        raise SystemExit(1)
+
+
+@nginx.command()
+@click.option("--live", is_flag=True, help="The one that nginx has, instead of the one that the state asks for now.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
+@agent_option
+@_json_option
+@_name_option
+def render(agent: AgentClient, live: bool, out: Path | None, as_json: bool, name: str) -> None:
+    """Show the configuration of nginx."""
+    found = _asked(name, lambda: agent.get(f"/plugins/{name}/render", live="1" if live else "0"))
+    text = json.dumps(found, indent=2) + "\n" if as_json else found["text"]
+    if out is None:
+        click.echo(text, nl=False)
+        return
     try:
-        found = agent.get_until(f"/plugins/{name}/status", _is_live, wait)
-    except NotFoundError:
+        out.write_text(text)
+    except OSError as error:
+        raise SettingsError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _asked(name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return ask()
+    except NotFoundError as error:
+        if "yet" in str(error):
+            raise
         raise NotFoundError(
             f"the agent has no plugin {name}; its settings would have a table [plugins.{name}]"
         ) from None
+
+
+def _show(found: dict[str, Any], as_json: bool, lines: Callable[[dict[str, Any]], Iterator[str]]) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
-    else:
-        for line in _lines(found):
-            click.echo(printable(line))
-    if found["state"] == "failing" or (wait and not _is_live(found)):
-        raise SystemExit(1)
+        return
+    for line in lines(found):
+        click.echo(printable(line))
 
 
 def _is_live(found: dict[str, Any]) -> bool:
     return bool(found["state"] == "live")
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _status_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['state']}{': ' + found['error'] if found['error'] else ''}"
     for host, backends in found["sites"].items():
         for backend in backends:
-            yield f"{host}  {backend['node']}/{backend['container']}  {backend['address'] or 'no requests now'}"
+            why = f"no requests now: {backend['why']}" if backend.get("why") else "no requests now"
+            yield f"{host}  {backend['node']}/{backend['container']}  {backend['address'] or why}"
     for out in found["left_out"]:
         yield f"left out: {out['node']}/{out['container']}: {out['reason']}"
-    for note in found["notes"]:
-        yield f"not followed: {note['node']}/{note['container']}: {note['reason']}"
+    for note in found.get("notes", ()):
+        yield f"note: {note['node']}/{note['container']}: {note['reason']}"
+
+
+def _explain_lines(found: dict[str, Any]) -> Iterator[str]:
+    host, site = found["host"], found["site"]
+    if not site:
+        yield f"{host}: no site of nginx has this name"
+    else:
+        yield f"{host}: {'as ' + site + ', ' if site != host else ''}{'answered' if found['answered'] else '503, nobody answers'}"
+    for row in found["containers"]:
+        reason = row["reason"] if not row["by"] else f"left out: {row['reason']}"
+        yield f"  {row['node']}/{row['container']}  {row['address'] or 'no requests'}{': ' + reason if reason else ''}"
