@@ -45,10 +45,10 @@ def groups_of(container: Container, group_by: Sequence[str]) -> Iterator[Group]:
 
     Who it is: the values of the labels `group_by` where it has all of them, else its image.
     """
-    kept = container.labels.get(LABEL)
+    kept = container.label(LABEL)
     if kept is None:
         return
-    values = tuple(container.labels.get(label, "") for label in group_by)
+    values = tuple(container.label(label) or "" for label in group_by)
     who = values if values and all(values) else ("", container.image)
     for key in dict.fromkeys(_keys(kept)):
         yield key, who

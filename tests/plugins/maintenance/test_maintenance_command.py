@@ -23,14 +23,14 @@ class Shell:
 
     def __init__(self, agent: Agent, url: str) -> None:
         self.agent = agent
-        self._url = url
+        self.url = url
 
     async def start(self, *arguments: str, **environ: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(str(Path(sys.executable).with_name("skep")), *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "SKEP_AGENT": self._url, **environ},
+            env={**os.environ, "SKEP_AGENT": self.url, **environ},
         )
 
     async def __call__(self, *arguments: str, code: int = 0, **environ: str) -> list[str]:
@@ -96,9 +96,13 @@ async def test_a_name_that_is_not_known_is_accepted_with_a_warning(skep: Shell) 
 
 
 async def test_a_shell_completes_the_names(skep: Shell) -> None:
-    words = {"_SKEP_COMPLETE": "bash_complete", "COMP_WORDS": "skep node drain node-", "COMP_CWORD": "3"}
-    assert await skep(**words) == ["plain,node-1", "plain,node-2"]
-    assert "".join(await skep(**words, SKEP_AGENT="unix:///nowhere")) == ""
+    async def completed(url: str) -> str:
+        words = "skep node drain node-"
+        lines = await skep(_SKEP_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="3", SKEP_AGENT=url)
+        return " ".join(lines)
+
+    assert await completed(skep.url) == "plain,node-1 plain,node-2"
+    assert await completed("unix:///nowhere") == ""
 
 
 async def test_a_duration_must_not_be_negative(skep: Shell) -> None:
