@@ -70,7 +70,12 @@ class Expression:
 
     def equals(self, candidate: str) -> bool:
         """Whether the value, read as a pattern, fits `candidate`, whatever the operator."""
-        return self.value == candidate if self.pattern is None else bool(self.pattern.search(candidate))
+        if self.pattern is None:
+            return self.value == candidate
+        try:
+            return bool(self.pattern.search(candidate))
+        except UnicodeEncodeError:  # half of a surrogate pair, which no engine sends: it fits no regular expression
+            return False
 
     def accepts(self, candidates: Iterable[str]) -> bool:
         """For `==` whether any candidate fits, for `!=` whether none does."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from contrib.fuzz.expressions import check
 from skep import Expression, ExpressionError, parse_expression
 
 WELL_FORMED = {
@@ -216,6 +217,14 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
 @given(st.from_regex(r"[A-Za-z_][\w.-]{0,8}[=!]=[=!/]?~?[-a-z0-9 :_.*/()?+\[\]\\^$|{}@,~=]{0,60}/?"))
 def test_anything_like_an_expression_parses_or_is_refused(text: str) -> None:
     _parses_or_is_refused(text)
+
+
+@given(
+    st.text("ab*.", min_size=1, max_size=12),
+    st.text("ab.é\n", max_size=12),
+)
+def test_a_glob_fits_what_a_plain_matcher_says(glob: str, text: str) -> None:
+    check(f"key=={glob}\0{text}".encode())
 
 
 def _parses_or_is_refused(text: str) -> None:

@@ -32,7 +32,12 @@ Memory MemoryReservation MemorySwap MemorySwappiness Mounts NanoCpus NetworkMode
 PortBindings Privileged PublishAllPorts ReadonlyPaths ReadonlyRootfs RestartPolicy Runtime SecurityOpt ShmSize StorageOpt Sysctls Tmpfs
 UTSMode Ulimits UsernsMode VolumeDriver VolumesFrom
 """
-_MOVED = {"Memory": "Memory", "MemorySwap": "MemorySwap", "CpuShares": "CpuShares", "Cpuset": "CpusetCpus"}
+_MOVED = {
+    "Memory": ("Memory", int),
+    "MemorySwap": ("MemorySwap", int),
+    "CpuShares": ("CpuShares", int),
+    "Cpuset": ("CpusetCpus", str),
+}
 _DEEPEST = 100  # Docker's own bodies have eight levels
 _ENDPOINT = "Aliases DriverOpts GwPriority IPAMConfig Links MacAddress NetworkID"
 
@@ -78,17 +83,14 @@ def read_body(data: bytes) -> dict[str, Any]:
 
 def _at_home(body: dict[str, Any]) -> dict[str, Any]:
     """With what API 1.5 and older had at the top put into `HostConfig`, where it wins, so that nobody reads past it."""
-    host = body.get("HostConfig")
-    if not (host is None or isinstance(host, dict)) or body.keys().isdisjoint(_MOVED):
-        return body
-    host = dict(host or {})
-    for old, new in _MOVED.items():
-        value = body.get(old)
-        if value is None or type(value) in (int, str):
-            body.pop(old, None)
-            if value:
-                host[new] = value
-    return {**body, "HostConfig": host}
+    host, moved = body.get("HostConfig"), dict[str, Any]()
+    for old, (new, kind) in _MOVED.items():
+        value = body.pop(old, None)
+        if value is not None and type(value) is not kind:
+            raise _refused(f"expected {'a whole number' if kind is int else 'a text'} - at `$.{old}`")
+        if value:
+            moved[new] = value
+    return {**body, "HostConfig": {**(host or {}), **moved}} if moved and isinstance(host, dict | None) else body
 
 
 def _refused(what: str) -> RequestError:
