@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import click
 
+from skep.cli.garbage import Collector
 from skep.cli.logs import configure_logging
 from skep.cli.notify import notify
 
@@ -36,7 +37,8 @@ def run_service(
     at once. Logs go to stderr; skep's own flags --log-level and --debug count more than `log_level`.
     """
     configure_logging(_asked_level() or log_level, log_format)
-    asyncio.run(_Service().run(opened, started, wait))
+    with Collector() as collector:
+        asyncio.run(_Service(collector).run(opened, started, wait))
 
 
 def _asked_level() -> str | None:
@@ -46,7 +48,8 @@ def _asked_level() -> str | None:
 
 
 class _Service:
-    def __init__(self) -> None:
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
         self._stop = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
         self._up = False
@@ -61,7 +64,9 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
         self._main = asyncio.create_task(self._serve(opened, started, wait), name="skep service")
+        collecting = asyncio.create_task(self._collector.run(), name="garbage")
         await asyncio.wait([self._main])
+        collecting.cancel()
         if self._main.cancelled():
             raise SystemExit(130)
         self._main.result()

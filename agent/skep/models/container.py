@@ -14,7 +14,7 @@ import msgspec
 from skep.errors import EngineProtocolError, RequestError
 from skep.models import _wire
 from skep.models.node import Node
-from skep.models.parts import Part, pack, packed_labels, unpack, unpacked_labels
+from skep.models.parts import Part, label, pack, packed_env, packed_labels, unpack, unpacked_env, unpacked_labels
 from skep.models.pool import Pool
 from skep.models.times import parse_time
 
@@ -109,7 +109,7 @@ class Container:
     container is stopped). `nano_cpus` is the limit in billionths of a CPU, `cpu_shares` Docker's relative weight. `stop_signal` is what
     it is stopped by, as it was asked for (`SIGQUIT`, `3`); "" is the engine's SIGTERM.
 
-    There may be tens of thousands: what an engine told of labels, networks and mounts is kept packed, and unpacked each time that it is
+    There may be tens of thousands: what an engine told of labels, environment, open ports, networks and mounts is kept packed, and unpacked each time that it is
     read (1 to 5 µs; `label` and `swarm_id` unpack nothing).
     """
 
@@ -172,7 +172,7 @@ class Container:
         if type(labels) is dict:
             return labels.get(key)
         if type(labels) is tuple:
-            return labels[1 + labels[0].index(key)] if key in labels[0] else None
+            return label(labels, key)
         return self.labels.get(key)
 
     @property
@@ -254,11 +254,13 @@ class Container:
 
 # The attributes that are packed; their slots hold what `_from_wire` puts there.
 Part(Container, "labels", tuple, unpacked_labels)
+Part(Container, "env", tuple, unpacked_env)
+Part(Container, "ports", bytes, lambda _, packed: unpack(packed, Port))
 Part(Container, "networks", bytes, lambda _, packed: unpack(packed, Endpoint))
 Part(Container, "mounts", bytes, lambda _, packed: unpack(packed, Mount))
 Part(Container, "hostname", type(None), lambda container, _: container.id[:12])
 
-_PARTS = ("labels", "networks", "mounts", "hostname")
+_PARTS = ("labels", "env", "ports", "networks", "mounts", "hostname")
 _NAMES = tuple(each for each in Container.__dataclass_fields__ if each not in _PARTS)
 _SLOTS = [(name, Container.__dict__[name]) for name in _NAMES]
 _SLOTS += [(name, Container.__dict__[f"_{name}"]) for name in _PARTS]
@@ -289,9 +291,9 @@ def _from_wire(data: _wire.ContainerInspect, node: str, pool: Pool) -> Container
         hostname=hostname,
         stop_signal=pool.text(config.stop_signal),
         labels=packed_labels(config.labels, pool),
-        env=tuple(map(pool.text, config.env or ())),
+        env=packed_env(config.env or (), pool),
         exposed=_bounded(_exposed(config.exposed_ports), pool),
-        ports=_bounded(_ports(data.network_settings.ports), pool),
+        ports=pack(_sorted(_ports(data.network_settings.ports))),
         networks=pack(list(_endpoints(data.network_settings.networks or {}))),
         mounts=pack([tuple(getattr(m, f) for f in _MOUNT_FIELDS) for m in data.mounts or ()]),
         memory=pool.same(host.memory),
@@ -323,11 +325,15 @@ _Port = tuple[int, str, int | None, str]
 
 
 def _bounded(ports: Iterator[_Port], pool: Pool) -> tuple[Port, ...]:
+    made = tuple(Port(*each) for each in _sorted(ports))
+    return made if len(made) > _SHARED_PORTS else pool.same(made)
+
+
+def _sorted(ports: Iterator[_Port]) -> list[_Port]:
     found = list(itertools.islice(ports, _MOST_PORTS + 1))
     if len(found) > _MOST_PORTS:
         raise ValueError(f"more than {_MOST_PORTS} ports")
-    made = tuple(Port(*each) for each in sorted(found, key=_port_order))
-    return made if len(made) > _SHARED_PORTS else pool.same(made)
+    return sorted(found, key=_port_order)
 
 
 def _port_order(port: _Port) -> tuple[int, str, int, str]:

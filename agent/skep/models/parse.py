@@ -15,7 +15,7 @@ import msgspec
 from skep.errors import EngineProtocolError
 from skep.models import _wire
 from skep.models.node import Node, NodeStatus
-from skep.models.parts import deflated, packed_labels
+from skep.models.parts import packed_labels
 from skep.models.pool import Pool
 from skep.models.resources import Deflated, Image, Network, Volume
 from skep.models.times import parse_time
@@ -72,7 +72,14 @@ def parse_networks(data: bytes, node: str, pool: Pool | None = None) -> list[Net
     raws = _raws(data, node, "networks")
     rows = [(_row(raw, _wire.Network, node, "network"), raw) for raw in raws]
     return [
-        Network(r.id, pool.text(r.name), pool.text(r.driver), pool.text(r.scope), _kept(r.labels, pool), _deflated(raw))
+        Network(
+            r.id,
+            pool.text(r.name),
+            pool.text(r.driver),
+            pool.text(r.scope),
+            _kept(r.labels, pool),
+            Deflated.of(bytes(raw), r.name),
+        )
         for r, raw in rows
     ]
 
@@ -93,7 +100,7 @@ def parse_volumes(data: bytes, node: str, pool: Pool | None = None) -> list[Volu
             pool.text(r.scope or "local"),
             _mountpoint(r, pool),
             _kept(r.labels, pool),
-            _deflated(raw),
+            Deflated.of(bytes(raw), r.name),
         )
         for r, raw in rows
     ]
@@ -103,15 +110,11 @@ def _mountpoint(row: _wire.Volume, pool: Pool) -> Any:
     """Without the name of the volume, where it is long: the rest is most volumes' own."""
     if len(row.name) < _LONG_NAME or row.name not in row.mountpoint:
         return pool.text(row.mountpoint)
-    return pool.texts(tuple(row.mountpoint.split(row.name)))
+    return pool.texts(tuple(row.mountpoint.split(row.name)))[0]
 
 
 def _kept(labels: _wire.Labels, pool: Pool) -> Any:
     return labels if labels is None else packed_labels(labels, pool)
-
-
-def _deflated(raw: msgspec.Raw) -> bytes:
-    return Deflated(deflated(bytes(raw)))
 
 
 def parse_node(data: bytes, address: str, *, ip: str = "", api_version: str = "") -> Node:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
 from skep.models.pool import Pool
 
-__all__ = ["Part", "deflated", "inflated", "pack", "packed_labels", "unpack", "unpacked_labels"]
+__all__ = [
+    "Part",
+    "deflated",
+    "inflated",
+    "label",
+    "pack",
+    "packed_env",
+    "packed_labels",
+    "unpack",
+    "unpacked_env",
+    "unpacked_labels",
+]
 
 T = TypeVar("T")
 
@@ -23,8 +33,17 @@ _COMMON = (
     b'false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Containers":{},"Options":{},"Labels":{}}'
     b"tmpfsrslaverprivatebindvolumelocal/var/lib/docker/volumes//_data02:42:ac:192.168.010.0.172.18.0.10123456789abcdef"
 )
-_OWN = frozenset(("com.docker.swarm.id",))
-"""Labels whose values no two containers have in common."""
+_SHORT = 8
+_LEAST_DEFLATED = 64  # bytes; an encoded list never begins with a zero byte
+_OWN = frozenset(
+    (
+        "com.docker.swarm.id",
+        "com.docker.swarm.task.id",
+        "com.docker.swarm.task.name",
+        "com.docker.compose.container-number",
+    )
+)
+"""Labels whose values the containers of one service do not have in common."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -69,26 +88,64 @@ def inflated(data: bytes) -> bytes:
 
 def pack(rows: list[tuple[Any, ...]]) -> Any:
     """Rows of texts and numbers, small; always to the same bytes. Of none, the empty tuple."""
-    return deflated(_encode(rows)) if rows else ()
+    if not rows:
+        return ()
+    data = _encode(rows)
+    return data if len(data) < _LEAST_DEFLATED else b"\0" + deflated(data)
 
 
 def unpack(data: bytes, kind: Callable[..., T]) -> tuple[T, ...]:
     """What `pack` was given, each row made into a `kind`."""
-    return tuple(kind(*row) for row in _decode(inflated(data)))
+    return tuple([kind(*row) for row in _decode(data if data[0] else inflated(data[1:]))])
 
 
 Packed = tuple[Any, ...]
-"""Labels: the sequence of their keys, which many have in common, then their values in that order."""
+"""What many have in common as one value, with None for what is each one's own; then that, in its order."""
 
 
 def packed_labels(labels: Mapping[str, str] | None, pool: Pool) -> Any:
-    """Labels as one tuple, their keys in order; none as an empty mapping."""
+    """Labels, their keys in order; none as an empty mapping. In common are the keys and most values."""
     if not labels:
         return {}
     keys = sorted(labels)
-    return pool.texts(tuple(keys)), *[labels[key] if key in _OWN else pool.text(labels[key]) for key in keys]
+    common = pool.texts(
+        tuple(map(pool.text, keys)), tuple([None if key in _OWN else pool.text(labels[key]) for key in keys])
+    )
+    own = [labels[key] for key in keys if key in _OWN]
+    if not own:
+        return pool.same((common,)) if len(keys) < _SHORT else (common,)
+    return common, *[pool.text(each) if len(each) < _SHORT else each for each in own]
 
 
 def unpacked_labels(_: object, packed: Packed) -> dict[str, str]:
     """What `packed_labels` was given."""
-    return dict(zip(packed[0], islice(packed, 1, None), strict=True))
+    (keys, values), *own = packed
+    own.reverse()
+    return {key: own.pop() if value is None else value for key, value in zip(keys, values, strict=True)}
+
+
+def label(packed: Packed, key: str) -> str | None:
+    """One of the labels."""
+    keys, values = packed[0]
+    if key not in keys:
+        return None
+    at = keys.index(key)
+    value = values[at]
+    return packed[1 + values[:at].count(None)] if value is None else value  # type: ignore[no-any-return]
+
+
+def packed_env(env: Sequence[str], pool: Pool) -> Any:
+    """Entries of an environment, all as they are or what they have in common with others first."""
+    common = tuple(map(pool.known, env))
+    own = [entry for entry, known in zip(env, common, strict=True) if known is None]
+    if len(own) * 4 > len(env):
+        return tuple(env)
+    return (pool.texts(common), *own) if own else pool.texts(common)[0]
+
+
+def unpacked_env(_: object, packed: Packed) -> tuple[str, ...]:
+    """What `packed_env` was given."""
+    if not packed or type(packed[0]) is str:
+        return packed
+    own = list(packed[:0:-1])
+    return tuple([own.pop() if entry is None else entry for entry in packed[0][0]])

@@ -10,26 +10,31 @@ __all__ = ["Pool"]
 
 T = TypeVar("T")
 
-MOST_VALUES = 16_384
+MOST_VALUES = 8192
 """Values of one generation; there are two."""
+MOST_CHARACTERS = 2**21
+"""Characters of one generation."""
 LONGEST = 512
-"""Characters of a text that is worth a place."""
+"""Characters of a text that is worth a place; of texts that belong together, eight times as many."""
 
 
 class Pool:
     """Gives back the value that is known already, where an equal one is handed in.
 
     What is not asked for again while `MOST_VALUES` others come is forgotten; so whatever engines send, no more than twice as many are held,
-    and they make nothing but the sharing worse. One for each cluster.
+    nor twice `MOST_CHARACTERS`, and they make nothing but the sharing worse. One for each cluster.
     """
 
-    __slots__ = ("_new", "_old")
+    __slots__ = ("_new", "_old", "_room")
 
     def __init__(self) -> None:
         self._new: dict[Hashable, Any] = {}
         self._old: dict[Hashable, Any] = {}
+        self._room = MOST_CHARACTERS
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many values are held."""
         return len(self._new) + len(self._old)
 
     def text(self, text: str) -> str:
@@ -37,36 +42,43 @@ class Pool:
         found = self._new.get(text)
         if found is not None:
             return cast(str, found)
-        return text if len(text) > LONGEST else self._keep(text, text)
+        return text if len(text) > LONGEST else self._keep(text, text, len(text))
+
+    def known(self, text: str) -> str | None:
+        """This text if it was handed in before, else None."""
+        found = self._new.get(text)
+        if found is None and len(text) <= LONGEST:
+            found = self._old.get(text)
+            self._keep(text, text, len(text))
+        return cast("str | None", found)
+
+    def texts(self, *rows: tuple[str | None, ...]) -> tuple[tuple[str | None, ...], ...]:
+        """These sequences of texts, as one."""
+        found = self._new.get(rows)
+        if found is not None:
+            return cast("tuple[tuple[str | None, ...], ...]", found)
+        size = sum(len(text) for row in rows for text in row if text)
+        return rows if size > 8 * LONGEST else self._keep(rows, rows, size)
 
     def same(self, value: T) -> T:
         """This value, which is small, can be a key of a dictionary, and is equal to none of another type (no float, no bool)."""
         found = self._new.get(value)
         return cast(T, found) if found is not None else self._keep(value, value)
 
-    def texts(self, texts: tuple[str, ...]) -> tuple[str, ...]:
-        """This sequence; each of its texts is short and known to be shared, such as the keys of labels."""
-        if sum(map(len, texts)) > LONGEST:
-            return tuple(map(self.text, texts))
-        found = self._new.get(texts)
-        return found if found is not None else self._keep(texts, tuple(map(self.text, texts)))
-
-    def made(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is known by this key, a small one; if nothing is, what `make` makes. What it raises is raised each time."""
+    def parsed(self, kind: str, source: bytes, make: Callable[[], T]) -> T:
+        """What `make` makes of just these bytes; `kind` names the maker. What it raises is raised each time."""
+        key = kind, hashlib.blake2b(source, digest_size=16).digest()
         found = self._new.get(key)
         if found is None:
             found = self._old.get(key)
-            found = self._keep(key, make() if found is None else found)
+            found = self._keep(key, make() if found is None else found, len(source))
         return cast(T, found)
 
-    def parsed(self, kind: str, source: bytes, make: Callable[[], T]) -> T:
-        """What is made of just these bytes; `kind` names the maker."""
-        return self.made((kind, hashlib.blake2b(source, digest_size=16).digest()), make)
-
-    def _keep(self, key: Hashable, value: T) -> T:
+    def _keep(self, key: Hashable, value: T, size: int = 0) -> T:
         """Take a value in, or take it over from the last generation."""
-        known = self._old.get(key)
-        if len(self._new) >= MOST_VALUES:
-            self._old, self._new = self._new, {}
-        self._new[key] = value if known is None else known
-        return cast(T, self._new[key])
+        value = self._old.get(key, value)
+        if len(self._new) >= MOST_VALUES or self._room < size:
+            self._old, self._new, self._room = self._new, {}, MOST_CHARACTERS
+        self._new[key] = value
+        self._room -= size
+        return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from skep.models.parts import Part, inflated, unpacked_labels
+from skep.models.parts import Part, deflated, inflated, unpacked_labels
 
 __all__ = ["Image", "Network", "Volume", "split_reference"]
 
@@ -51,14 +51,24 @@ class Volume:
 
 
 class Deflated(bytes):
-    """A row as it is kept."""
+    """A row as it is kept: compressed, with a zero byte, which JSON has none of, for the name."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, row: bytes, name: str) -> Deflated:
+        """The row of a network or volume of that name."""
+        bare = name.encode()
+        return cls(deflated(row.replace(bare, b"\0") if bare and b"\0" not in row else row))
+
+    def row(self, name: str) -> bytes:
+        """The row again."""
+        return inflated(self).replace(b"\0", name.encode())
 
 
 for _kind in (Network, Volume):
     Part(_kind, "labels", tuple, unpacked_labels)
-    Part(_kind, "row", Deflated, lambda _, packed: inflated(packed))
+    Part(_kind, "row", Deflated, lambda item, packed: packed.row(item.name))
 Part(Volume, "mountpoint", tuple, lambda volume, packed: volume.name.join(packed))
 
 
