@@ -21,6 +21,17 @@ def nginx() -> None:
     """The sites that nginx serves."""
 
 
+@nginx.command()
+def proxy() -> None:
+    """Run nginx before the containers of DOCKER_HOST, set up by nginx-proxy's environment variables.
+
+    DOCKER_HOST is an engine, a manager of many, or several of either, comma separated.
+    """
+    from skep_nginx.proxy import run
+
+    run()
+
+
 def _json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 

@@ -17,14 +17,6 @@ _NOT_NEEDED = {
     "distutils", "dist-packages", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages",
     "test", "tests", "tkinter", "turtledemo",
 }  # fmt: skip
-_PROXY = """\
-[plugins.nginx]
-mode = "process"
-"""
-_PROXY_START = """\
-#!/bin/sh
-exec python3 -m skep run --config /etc/skep/proxy.toml --set "cluster.engines=[\\"$DOCKER_HOST\\"]"
-"""
 _COUNTER = Path(__file__).parents[2] / "counter" / "counter.py"
 
 
@@ -58,13 +50,11 @@ def skep(tree: Tree) -> tuple[str, ...]:
 
 
 def nginx_proxy(tree: Tree) -> tuple[str, ...]:
-    """nginx, configured by an agent that watches the engine, or the manager, that DOCKER_HOST names."""
+    """nginx and an agent, set up by nginx-proxy's variables, as the image of contrib/docker is."""
     settings = skep(tree)
     nginx(tree)
     tree.program(Path("/usr/bin/setpriv"), "/usr/local/bin/setpriv")  # busybox's own lacks what the agent asks of it.
-    tree.text("/etc/skep/proxy.toml", _PROXY)
-    tree.text("/usr/local/bin/nginx-proxy", _PROXY_START, 0o755)
-    return (*settings[:-2], "EXPOSE 80", 'CMD ["nginx-proxy"]')
+    return (*settings[:-2], "EXPOSE 80 443", 'CMD ["python3", "-m", "skep", "nginx", "proxy"]')
 
 
 def install(tree: Tree, *names: str) -> None:

@@ -1,0 +1,133 @@
+"""nginx-proxy's own environment variables, as settings: for an agent that runs in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from skep import SettingsError
+from skep_nginx.settings import NginxSettings
+from skep_nginx.values import parse_bool, parse_choice, parse_port
+from skep_nginx.wishes.tls import NON_GET
+
+__all__ = ["FOLDERS", "settings_from_environment"]
+
+T = TypeVar("T")
+FOLDERS = {
+    "vhost_files": "/etc/nginx/vhost.d",
+    "password_files": "/etc/nginx/htpasswd",
+    "include": "/etc/nginx/conf.d/*.conf",
+    "include_top": "/etc/nginx/toplevel.conf.d/*.conf",
+}
+"""Where nginx-proxy looks for the operator's files."""
+_CERTIFICATES = "/etc/nginx/certs"
+_PROXY = "/etc/nginx/proxy.conf"
+
+
+class _Reader:
+    """Reads variables, and collects all that is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.errors: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str, str], T | None], otherwise: T) -> T:
+        """The variable's value, or else the other one."""
+        try:
+            value = parse(name, self._environment.get(name, ""))
+        except ValueError as error:
+            self.errors.append(str(error))
+            return otherwise
+        return otherwise if value is None else value
+
+    def flag(self, name: str, otherwise: bool) -> bool:
+        """A truth value."""
+        return self.read(name, parse_bool, otherwise)
+
+    def text(self, name: str, otherwise: str = "") -> str:
+        """A text, as it is."""
+        return self._environment.get(name, "").strip() or otherwise
+
+
+def settings_from_environment(environment: Mapping[str, str], resolv: Path = Path("/etc/resolv.conf")) -> NginxSettings:
+    """The settings that nginx-proxy's variables mean, with its defaults. Raises SettingsError, naming each that is wrong."""
+    reader = _Reader(environment)
+    # A container has ports of its own, so its sites may use those that nobody else does.
+    table: dict[str, Any] = {
+        **FOLDERS,
+        "listen": _listen(reader, reader.read("HTTP_PORT", parse_port, 80)),
+        "external_ports": ["1-65535"],
+        "default_host": reader.text("DEFAULT_HOST"),
+        "default_root": reader.text("DEFAULT_ROOT", "404"),
+        # Behind nobody, clients would say what they like of themselves; nginx-proxy has it so, and warns.
+        "trust_forwarded": reader.flag("TRUST_DOWNSTREAM_PROXY", True),
+        "proxy_protocol": reader.flag("ENABLE_PROXY_PROTOCOL", False),
+        "prefer_ipv6": reader.flag("PREFER_IPV6_NETWORK", False),
+        "hashed_names": reader.flag("SHA1_UPSTREAM_NAME", False),
+        "debug": reader.flag("DEBUG_ENDPOINT", False),
+        "access_log": "" if reader.flag("DISABLE_ACCESS_LOGS", False) else "/dev/stdout",
+        "log_format": reader.text("LOG_FORMAT"),
+        "log_escape": reader.text("LOG_FORMAT_ESCAPE"),
+        "log_json": reader.flag("LOG_JSON", False),
+        "resolvers": reader.text("RESOLVERS").split() or _name_servers(resolv),
+        "filters": [entry.strip() for entry in reader.text("DOCKER_CONTAINER_FILTERS").split(",") if entry.strip()],
+        "include_proxy": _PROXY if Path(_PROXY).exists() else "",
+        "tls": _tls(reader),
+    }
+    if label := reader.text("NGINX_CONTAINER_LABEL"):
+        table |= {"mode": "container", "container": {"label": label}}
+    try:
+        settings = msgspec.convert(table, NginxSettings)
+    except msgspec.ValidationError as error:
+        reader.errors.append(str(error))
+    if reader.errors:
+        raise SettingsError("environment: " + "; ".join(reader.errors))
+    return settings
+
+
+def _tls(reader: _Reader) -> dict[str, Any]:
+    return {
+        "listen": _listen(reader, reader.read("HTTPS_PORT", parse_port, 443)),
+        "certificates": _CERTIFICATES,
+        "method": reader.text("HTTPS_METHOD", "redirect"),
+        "non_get_redirect": int(reader.read("NON_GET_REDIRECT", _one_of(*map(str, NON_GET)), "301")),
+        "hsts": reader.text("HSTS", "max-age=31536000"),
+        "policy": reader.text("SSL_POLICY", "Mozilla-Intermediate"),
+        "trust_default": reader.flag("TRUST_DEFAULT_CERT", True),
+        "http_without_certificate": reader.flag("ENABLE_HTTP_ON_MISSING_CERT", True),
+        "http2": reader.flag("ENABLE_HTTP2", True),
+        "http3": reader.flag("ENABLE_HTTP3", False),
+        "challenges": _challenges(reader),
+        "challenges_unknown_host": reader.flag("ACME_HTTP_CHALLENGE_ACCEPT_UNKNOWN_HOST", False),
+    }
+
+
+def _challenges(reader: _Reader) -> str:
+    if reader.text("ACME_HTTP_CHALLENGE_LOCATION") == "legacy":
+        return "legacy"
+    return "true" if reader.flag("ACME_HTTP_CHALLENGE_LOCATION", True) else "false"
+
+
+def _one_of(*choices: str) -> Callable[[str, str], str | None]:
+    return lambda name, text: parse_choice(name, text, choices)
+
+
+def _listen(reader: _Reader, port: int) -> list[str]:
+    return [f"0.0.0.0:{port}", *([f"[::]:{port}"] if reader.flag("ENABLE_IPV6", False) else [])]
+
+
+def _name_servers(resolv: Path) -> list[str]:
+    """Those that the machine uses; addresses of one link only, with a zone, mean nothing to nginx."""
+    try:
+        lines = resolv.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    found = [
+        words[1]
+        for words in map(str.split, lines)
+        if len(words) > 1 and words[0] == "nameserver" and "%" not in words[1]
+    ]
+    return [f"[{address}]" if ":" in address else address for address in found]
