@@ -20,11 +20,16 @@ _EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
 _HOST_DOWN = b"Host Down"
 
 
+_MOST_KEPT = 8 * 2**20
+"""Bytes of rows that are kept: about 5,000 rows. Those beyond are rendered each time (20 µs each)."""
+
+
 class Rows:
     """Renders rows, and keeps the parts of each that stay as long as its container does: thousands are listed often."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_KEPT) -> None:
         self._kept: dict[str, tuple[Container, str, bytes]] = {}
+        self._room = self._most = most
 
     def render(
         self,
@@ -45,7 +50,7 @@ class Rows:
             status = status_text(container, now + node.clock_skew).encode() if node.is_healthy else _HOST_DOWN
             more = sizes.get(container.id, b"") if sizes else b""
             rows.append(b'%s%s,%s"Status":"%s"}' % (self._fixed(container, node), names, more, status))
-        if len(self._kept) > 2 * len(rows) + 10_000:
+        if self._room <= 0:
             self._forget(state)
         return b"[%s]" % b",".join(rows)
 
@@ -55,12 +60,19 @@ class Rows:
         if kept is not None and kept[0] is container and kept[1] == node.ip:
             return kept[2]
         text = msgspec.json.encode(_row(container, node))[:-1] + b',"Names":'
-        self._kept[container.id] = container, node.ip, text
+        if kept is not None:
+            self._room += len(kept[2])
+            del self._kept[container.id]
+        if self._room > 0:
+            self._kept[container.id] = container, node.ip, text
+            self._room -= len(text)
         return text
 
     def _forget(self, state: ClusterState) -> None:
-        there = {each.id for each in state.containers()}
-        self._kept = {id_: kept for id_, kept in self._kept.items() if id_ in there}
+        """Make room: rows of what is not there any more are not kept."""
+        there = {id(each) for each in state.containers()}
+        self._kept = {id_: kept for id_, kept in self._kept.items() if id(kept[0]) in there}
+        self._room = self._most - sum(len(text) for _, _, text in self._kept.values())
 
 
 def aliases(state: ClusterState) -> Aliases:
