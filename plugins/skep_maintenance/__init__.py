@@ -50,6 +50,7 @@ class MaintenancePlugin(Plugin):
     Settings = MaintenanceSettings
     settings: MaintenanceSettings
     name = "maintenance"
+    replayable = False
 
     def __init__(self, settings: MaintenanceSettings | None = None) -> None:
         super().__init__(settings)

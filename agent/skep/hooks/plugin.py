@@ -39,6 +39,9 @@ class Plugin:
     agent: Agent
     log: logging.Logger
     name: str = ""
+    replayable: ClassVar[bool] = True
+    """Whether filters and strategies depend on nothing but the query and the settings. If not, `skep decisions replay` takes their
+    recorded answers instead of asking again."""
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
         self.settings = self.Settings() if settings is None else settings
