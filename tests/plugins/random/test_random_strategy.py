@@ -81,7 +81,23 @@ def test_with_a_small_weight_it_decides_between_equals_alone() -> None:
     assert set(throws(cluster, 100)) == {"n2", "n3", "n5"}
 
 
-def test_its_scores_are_between_0_and_1_and_differ() -> None:
-    scores = [row.score for row in made(200).explain().values()]
-    assert len(set(scores)) == 200
-    assert all(score is not None and 0 <= score < 1 for score in scores)
+def test_all_of_many_have_the_same_chance_alone_and_between_equals_of_another_strategy() -> None:
+    settings: dict[str, Any] = {"plugins": {"spread": {}, "random": {"weight": 0.001}}}
+    for cluster in (made(200), PaperCluster(settings=settings)):
+        for n in range(1, 201):
+            cluster.node(f"n{n}")
+        counted = Counter(int(node[1:]) // 21 for node in throws(cluster, 1000))  # 20 nodes, 21 times nine, and 12
+        expected = {each: 1000 * (20 if not each else 12 if each == 9 else 21) / 200 for each in range(10)}
+        assert sum((counted[each] - wanted) ** 2 / wanted for each, wanted in expected.items()) < 27.9  # p = 0.001
+
+
+def test_of_many_nodes_there_are_few_groups() -> None:
+    """So that it costs little beside other strategies."""
+    scores = {row.score for row in made(2000).explain().values()}
+    assert 20 < len(scores) < 300
+
+
+def test_without_nodes_or_with_one_it_is_not_at_a_loss() -> None:
+    assert made(1).chosen() == "n1"
+    with pytest.raises(PlacementError):
+        made(0).place()
