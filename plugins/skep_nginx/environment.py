@@ -13,9 +13,10 @@ from skep_nginx.settings import NginxSettings
 from skep_nginx.values import parse_bool, parse_choice, parse_port
 from skep_nginx.wishes.tls import NON_GET
 
-__all__ = ["FOLDERS", "settings_from_environment"]
+__all__ = ["FOLDERS", "nginx_table"]
 
 T = TypeVar("T")
+RESOLV = Path("/etc/resolv.conf")
 FOLDERS = {
     "vhost_files": "/etc/nginx/vhost.d",
     "password_files": "/etc/nginx/htpasswd",
@@ -43,80 +44,81 @@ class _Reader:
             return otherwise
         return otherwise if value is None else value
 
-    def flag(self, name: str, otherwise: bool) -> bool:
+    def flag(self, name: str, *, default: bool) -> bool:
         """A truth value."""
-        return self.read(name, parse_bool, otherwise)
+        return self.read(name, parse_bool, default)
 
     def text(self, name: str, otherwise: str = "") -> str:
         """A text, as it is."""
         return self._environment.get(name, "").strip() or otherwise
 
 
-def settings_from_environment(environment: Mapping[str, str], resolv: Path = Path("/etc/resolv.conf")) -> NginxSettings:
-    """The settings that nginx-proxy's variables mean, with its defaults. Raises SettingsError, naming each that is wrong."""
+def nginx_table(environment: Mapping[str, str], resolv: Path = RESOLV) -> dict[str, Any]:
+    """The table `[plugins.nginx]` that nginx-proxy's variables mean, with its defaults. Raises SettingsError, naming each that is wrong."""
     reader = _Reader(environment)
     # A container has ports of its own, so its sites may use those that nobody else does.
+    ipv6 = reader.flag("ENABLE_IPV6", default=False)
     table: dict[str, Any] = {
         **FOLDERS,
-        "listen": _listen(reader, reader.read("HTTP_PORT", parse_port, 80)),
+        "listen": _listen(reader.read("HTTP_PORT", parse_port, 80), ipv6=ipv6),
         "external_ports": ["1-65535"],
         "default_host": reader.text("DEFAULT_HOST"),
         "default_root": reader.text("DEFAULT_ROOT", "404"),
         # Behind nobody, clients would say what they like of themselves; nginx-proxy has it so, and warns.
-        "trust_forwarded": reader.flag("TRUST_DOWNSTREAM_PROXY", True),
-        "proxy_protocol": reader.flag("ENABLE_PROXY_PROTOCOL", False),
-        "prefer_ipv6": reader.flag("PREFER_IPV6_NETWORK", False),
-        "hashed_names": reader.flag("SHA1_UPSTREAM_NAME", False),
-        "debug": reader.flag("DEBUG_ENDPOINT", False),
-        "access_log": "" if reader.flag("DISABLE_ACCESS_LOGS", False) else "/dev/stdout",
+        "trust_forwarded": reader.flag("TRUST_DOWNSTREAM_PROXY", default=True),
+        "proxy_protocol": reader.flag("ENABLE_PROXY_PROTOCOL", default=False),
+        "prefer_ipv6": reader.flag("PREFER_IPV6_NETWORK", default=False),
+        "hashed_names": reader.flag("SHA1_UPSTREAM_NAME", default=False),
+        "debug": reader.flag("DEBUG_ENDPOINT", default=False),
+        "access_log": "" if reader.flag("DISABLE_ACCESS_LOGS", default=False) else "/dev/stdout",
         "log_format": reader.text("LOG_FORMAT"),
         "log_escape": reader.text("LOG_FORMAT_ESCAPE"),
-        "log_json": reader.flag("LOG_JSON", False),
+        "log_json": reader.flag("LOG_JSON", default=False),
         "resolvers": reader.text("RESOLVERS").split() or _name_servers(resolv),
         "filters": [entry.strip() for entry in reader.text("DOCKER_CONTAINER_FILTERS").split(",") if entry.strip()],
         "include_proxy": _PROXY if Path(_PROXY).exists() else "",
-        "tls": _tls(reader),
+        "tls": _tls(reader, ipv6=ipv6),
     }
     if label := reader.text("NGINX_CONTAINER_LABEL"):
         table |= {"mode": "container", "container": {"label": label}}
     try:
-        settings = msgspec.convert(table, NginxSettings)
+        msgspec.convert(table, NginxSettings)
     except msgspec.ValidationError as error:
         reader.errors.append(str(error))
     if reader.errors:
         raise SettingsError("environment: " + "; ".join(reader.errors))
-    return settings
+    return table
 
 
-def _tls(reader: _Reader) -> dict[str, Any]:
+def _tls(reader: _Reader, *, ipv6: bool) -> dict[str, Any]:
     return {
-        "listen": _listen(reader, reader.read("HTTPS_PORT", parse_port, 443)),
+        "listen": _listen(reader.read("HTTPS_PORT", parse_port, 443), ipv6=ipv6),
         "certificates": _CERTIFICATES,
         "method": reader.text("HTTPS_METHOD", "redirect"),
         "non_get_redirect": int(reader.read("NON_GET_REDIRECT", _one_of(*map(str, NON_GET)), "301")),
         "hsts": reader.text("HSTS", "max-age=31536000"),
         "policy": reader.text("SSL_POLICY", "Mozilla-Intermediate"),
-        "trust_default": reader.flag("TRUST_DEFAULT_CERT", True),
-        "http_without_certificate": reader.flag("ENABLE_HTTP_ON_MISSING_CERT", True),
-        "http2": reader.flag("ENABLE_HTTP2", True),
-        "http3": reader.flag("ENABLE_HTTP3", False),
+        "trust_default": reader.flag("TRUST_DEFAULT_CERT", default=True),
+        "http_without_certificate": reader.flag("ENABLE_HTTP_ON_MISSING_CERT", default=True),
+        "http2": reader.flag("ENABLE_HTTP2", default=True),
+        "http3": reader.flag("ENABLE_HTTP3", default=False),
         "challenges": _challenges(reader),
-        "challenges_unknown_host": reader.flag("ACME_HTTP_CHALLENGE_ACCEPT_UNKNOWN_HOST", False),
+        "challenges_unknown_host": reader.flag("ACME_HTTP_CHALLENGE_ACCEPT_UNKNOWN_HOST", default=False),
     }
 
 
 def _challenges(reader: _Reader) -> str:
     if reader.text("ACME_HTTP_CHALLENGE_LOCATION") == "legacy":
         return "legacy"
-    return "true" if reader.flag("ACME_HTTP_CHALLENGE_LOCATION", True) else "false"
+    return "true" if reader.flag("ACME_HTTP_CHALLENGE_LOCATION", default=True) else "false"
 
 
 def _one_of(*choices: str) -> Callable[[str, str], str | None]:
     return lambda name, text: parse_choice(name, text, choices)
 
 
-def _listen(reader: _Reader, port: int) -> list[str]:
-    return [f"0.0.0.0:{port}", *([f"[::]:{port}"] if reader.flag("ENABLE_IPV6", False) else [])]
+def _listen(port: int, *, ipv6: bool) -> list[str]:
+    return [f"0.0.0.0:{port}", *([f"[::]:{port}"] if ipv6 else [])]
 
 
 def _name_servers(resolv: Path) -> list[str]:

@@ -18,6 +18,7 @@ _LONGEST = 512
 _FORM = re.compile(r"(?P<match>=|\^~|~\*|~)?[ \t]*(?P<text>.*)", re.DOTALL)
 _PLAIN = re.compile(r"/[A-Za-z0-9/._~!@&'()*+,:=-]*")
 _REPEATS = 2
+_OURS = ("/.well-known/acme-challenge/", "/nginx-proxy-debug")
 _PROTOCOLS = get_args(Protocol)
 
 
@@ -30,6 +31,8 @@ def parse_path(name: str, text: str) -> Path | None:
     match, path = cast("Match", (form and form["match"]) or ""), (form and form["text"]) or ""
     if match not in ("~", "~*"):
         _check_plain(name, path, text)
+        if path in _OURS:
+            raise wrong(name, text, "this path is the proxy's own")
         return ROOT if path == "/" and match == "^~" else Path(path, match)
     try:
         check_pattern(path, repeats=_REPEATS)
