@@ -40,12 +40,17 @@ def _label(rng: random.Random) -> str:
 
 
 def _everything(rng: random.Random, number: int) -> Body:
-    rules = ("constraint:disk==s*", f"constraint:node!=node{rng.randrange(10)}", "spread:zone")
+    rules = ("constraint:disk==s*", f"constraint:node!=node{rng.randrange(10)}")
     return {
         **_env(*rules, _glob(rng), _image(rng), _label(rng)),
         "HostConfig": {**_published(rng), **_sizes(rng)},
         "Labels": {"com.docker.compose.service": rng.choice(SERVICES)},
     }
+
+
+def _over_zones(rng: random.Random, number: int) -> Body:
+    body = _everything(rng, number)
+    return {**body, "Env": [*body["Env"], "spread:zone"]}
 
 
 CASES: dict[str, Case] = {
@@ -58,6 +63,7 @@ CASES: dict[str, Case] = {
     "memory and CPUs": lambda rng, _: {"HostConfig": _sizes(rng)},
     "spread over zones": lambda rng, _: _env("spread:zone"),
     "all rules": _everything,
+    "all rules, over zones": _over_zones,
 }
 """What comes again and again: dozens of different values of each kind."""
 

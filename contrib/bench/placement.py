@@ -112,7 +112,8 @@ class Bench:
         """The cluster fills up; it is emptied between the runs."""
         asked = requests(self.agent, series(case, STAYING))
         decide = self._hold(self.agent.scheduler)
-        runs = (timed(decide, asked, self.seconds, STAYING) for _ in range(self.runs))
+        timed(decide, asked[:WARM], 10, UNDER_WAY)
+        runs = (timed(decide, asked, 10 * self.seconds, STAYING) for _ in range(self.runs))
         return row(name, self.nodes, runs)
 
     def new(self, name: str, case: Case) -> Row:

@@ -22,6 +22,7 @@ __all__ = ["KeyIndex", "NodeIndex", "Note", "Ranks", "Standing", "TestIndex"]
 
 _MOST_INDEXES = 64  # of each kind; the one that was not asked for the longest time goes first
 _MOST_NOTES = 4096  # an index that missed more is made anew
+_KEPT_UP = 8
 _MOST_MASKS = 1024  # of one index
 
 
@@ -280,9 +281,30 @@ class Standing:
         if not self._containers and not self._nodes and not self._tests:
             return
         if len(self._notes) >= _MOST_NOTES:
+            self._keep_up()
             del self._notes[: _MOST_NOTES // 2]
             self._first += _MOST_NOTES // 2
         self._notes.append(Note(node, container, change))
+
+    def _keep_up(self) -> None:
+        """Before notes go: have the indexes of keys that were asked last follow them. To make one anew takes a look at every container."""
+        for key in list(self._containers)[-_KEPT_UP:]:
+            index = self._containers[key]
+            try:
+                if index.position >= self._first:
+                    self._follow(index)
+            except (
+                Exception
+            ):  # the plugin's own: it will be told when it asks the next time, and the index is made anew
+                del self._containers[key]
+
+    def _follow(self, index: KeyIndex | TestIndex | NodeIndex) -> None:
+        if index.numbering != self._numbering:
+            index.renumber()
+        for at in range(index.position - self._first, len(self._notes)):
+            index.apply(self._notes[at])
+        index.numbering = self._numbering
+        index.position = self._first + len(self._notes)
 
     def containers(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]], nodes: Sequence[NodeState]
@@ -308,13 +330,8 @@ class Standing:
         index = known.pop(key, None)  # so that what fails on the way is not kept
         if index is None or index.position < self._first:
             index = make()
-        else:
-            if index.numbering != self._numbering:
-                index.renumber()
-            for at in range(index.position - self._first, len(self._notes)):
-                index.apply(self._notes[at])
-        index.numbering = self._numbering
-        index.position = self._first + len(self._notes)
+            index.position = self._first + len(self._notes)
+        self._follow(index)
         known[key] = index
         if len(known) > _MOST_INDEXES:
             known.popitem(last=False)

@@ -92,6 +92,39 @@ def test_an_index_that_missed_too_much_is_made_anew() -> None:
     check(state)
 
 
+def test_an_index_of_keys_is_never_made_anew_while_it_is_asked_now_and_then() -> None:
+    state = ClusterState()
+    put_node(state, "n1", 0)
+    state.put_container(Container("first", "one", "n1"))
+    read: list[str] = []
+
+    def keys_of(container: Container) -> list[str]:
+        read.append(container.id)
+        return [container.name]
+
+    assert len(state.container_index("mine", keys_of)("one")) == 1
+    for number in range(10_000):
+        state.put_container(Container(f"id{number % 50}", f"c{number}", "n1"))
+    find = state.container_index("mine", keys_of)
+    assert [len(find(name)) for name in ("one", "c9999", "c9949")] == [1, 1, 0]
+    assert read.count("first") == 1
+
+
+def test_an_index_whose_plugin_fails_harms_no_change() -> None:
+    state = ClusterState()
+    put_node(state, "n1", 0)
+
+    def keys_of(container: Container) -> list[str]:
+        if container.name == "c3000":
+            raise ValueError("a bug")
+        return [container.name]
+
+    state.container_index("mine", keys_of)
+    for number in range(6_000):
+        state.put_container(Container(f"id{number}", f"c{number}", "n1"))
+    assert len(state.nodes[0].containers) == 6_000
+
+
 def test_with_a_key_a_container_is_tested_once() -> None:
     state = ClusterState()
     put_node(state, "n1", 0)
