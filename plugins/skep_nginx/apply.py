@@ -61,13 +61,13 @@ class Applier:
         self._clock = clock
         self._identity = ""
         self._good: Rendered | None = None
-        self._asked: tuple[Sequence[Backend], Rules] | None = None  # what the live configuration was made of
+        self._asked: tuple[Sequence[Backend], Rules, Style] | None = None  # what the live configuration was made of
 
     async def apply(self, backends: Sequence[Backend]) -> None:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
         kept = [backend for backend in backends if backend not in self.refused]
-        if self._asked == (backends, self.rules) and self.live is not None and self._identity == self._place.identity:
+        if self._asked == (backends, self.rules, self.style) and self.live is not None and self._identity == self._place.identity:
             self.backends = tuple(kept)
             return
         self._asked = None
@@ -86,7 +86,7 @@ class Applier:
 
     def _took(self, asked: Sequence[Backend], kept: Sequence[Backend]) -> None:
         self.backends = tuple(kept)
-        self._asked = asked, self.rules
+        self._asked = asked, self.rules, self.style
 
     async def preview(self, backends: Sequence[Backend]) -> Rendered:
         """The configuration that these would give, but for those that nginx refuses. Raises Refused for what cannot be written."""

@@ -8,7 +8,7 @@ from skep_nginx.model import Certificate, ClientCertificates, Host, Tls
 from skep_nginx.rules import Rules
 from skep_nginx.wishes import Method, TlsWish
 
-__all__ = ["DEFAULT_CERTIFICATE", "choose_certificate", "secure"]
+__all__ = ["DEFAULT_CERTIFICATE", "choose_certificate", "fallback", "secure"]
 
 DEFAULT_CERTIFICATE = "default"
 """The name of the certificate for sites that have none of their own."""
@@ -34,6 +34,11 @@ def secure(host: Host, wish: TlsWish, rules: Rules) -> tuple[Method, Tls | None]
         http2=_or(wish.http2, rules.http2),
         http3=certificate is not None and _or(wish.http3, rules.http3),
     )
+
+
+def fallback(rules: Rules) -> Tls | None:
+    """The TLS of hosts that nobody has: with the default certificate, or none."""
+    return Tls(rules.certificates.get(DEFAULT_CERTIFICATE), http2=rules.http2) if rules.https else None
 
 
 def choose_certificate(host: Host, wish: TlsWish, rules: Rules) -> Certificate | None:

@@ -11,7 +11,7 @@ from skep_nginx.collect import Backend
 from skep_nginx.debug import describe_site
 from skep_nginx.model import Balance, Host, Listen, Location, Path, Proxy, Redirect, Server, Site, Tls, Upstream
 from skep_nginx.rules import Rules
-from skep_nginx.secure import secure
+from skep_nginx.secure import fallback, secure
 from skep_nginx.wishes import Method, PathWish, SiteWish, TlsWish
 
 __all__ = ["Builder", "Note", "Rules", "build"]
@@ -54,7 +54,12 @@ class Builder:
                 groups.setdefault(host, []).append(backend)
         self._known = {host: self._site(host, groups[host], rules) for host in sorted(groups)}
         self.notes = tuple(dict.fromkeys(note for _, _, notes in self._known.values() for note in notes))
-        return Proxy(tuple(site for _, site, _ in self._known.values()), files=rules.files.version)
+        return Proxy(tuple(site for _, site, _ in self._known.values()), fallback(rules), rules.files.version)
+
+    @property
+    def challenged(self) -> frozenset[Host]:
+        """The sites, of the last build, that answer challenges of ACME plainly."""
+        return frozenset(host for host, (_, site, _) in self._known.items() if site.acme)
 
     def _site(self, host: Host, backends: list[Backend], rules: Rules) -> tuple[list[Backend], Site, tuple[Note, ...]]:
         known = self._known.get(host)
@@ -132,9 +137,12 @@ class _Merger:
 
     def _locations(self, rules: Rules) -> Iterable[Location]:
         paths: dict[Path, list[tuple[Backend, SiteWish, PathWish]]] = {}
+        same: dict[tuple[str, str], Path] = {}  # nginx takes /x and ^~ /x for one location: the oldest says which
         for backend, site in self._parts:
-            for path in site.paths:
-                paths.setdefault(path.path, []).append((backend, site, path))
+            for wish in site.paths:
+                kind = "" if wish.path.match == "^~" else wish.path.match
+                path = same.setdefault((wish.path.text, kind), wish.path)
+                paths.setdefault(path, []).append((backend, site, wish))
         return (self._location(path, paths[path], rules) for path in sorted(paths))
 
     def _location(self, path: Path, entries: list[tuple[Backend, SiteWish, PathWish]], rules: Rules) -> Location:

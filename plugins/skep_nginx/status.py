@@ -38,6 +38,7 @@ def describe(work: Work, mode: str) -> dict[str, Any]:
             {"container": n.name, "id": n.id[:12], "node": n.node, "reason": n.reason}
             for n in work.applier.builder.notes
         ],
+        "certificates": work.certificates.status(),
         "counts": {**vars(work.applier.counts), "starts": _starts(work)},
     }
 
@@ -80,3 +81,4 @@ def samples(work: Work) -> Iterable[Metric]:
     for by in ("value", "reach", "owner", "nginx"):
         count = sum(rejection.by == by for rejection in rejections)
         yield Metric("skep_nginx_left_out", count, "Containers left out, by reason.", labels=(("by", by),))
+    yield from work.certificates.metrics()

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from skep import Cluster, Container, SkepError, TemporaryError
 from skep_nginx.apply import Applier
+from skep_nginx.certificates.keeper import Keeper
 from skep_nginx.claims import Claims
 from skep_nginx.collect import Backend, Collector, Picture
 from skep_nginx.configure import rules_of, style_of
+from skep_nginx.features import Features, read_features
 from skep_nginx.files import read_files
 from skep_nginx.flaps import Flaps
 from skep_nginx.hosts import parse_host
@@ -51,12 +53,16 @@ class Work:
             settings.owner_label,
             tuple(map(parse_filter, settings.filters)),
         )
+        self.certificates = Keeper(settings, log, self.mark)
         self._rules = rules_of(settings)
+        self._style = self.applier.style
+        self._features = Features()
+        self._described: str | None = None  # the identity of the nginx that told its features
         self._claims = Claims(tuple(map(parse_owner, settings.owners)), settings.keep_claims)
         self._kept_claims = b""
         self._leaving = Leaving()
         self._pace = Pace(settings.quiet, settings.longest)
-        self._seen: tuple[int, frozenset[str]] | None = None
+        self._seen: tuple[int, int, frozenset[str]] | None = None
         self._told: frozenset[object] = frozenset()
         self._done = asyncio.Condition()
         self._out: frozenset[str] = frozenset()  # those about to be stopped that nginx has let go
@@ -68,6 +74,7 @@ class Work:
             group.create_task(self.place.run(), name="nginx place")
             group.create_task(self._follow(), name="nginx follow")
             group.create_task(self._heed_signals(), name="nginx signals")
+            group.create_task(self.certificates.run(), name="nginx certificates")
 
     def mark(self, *, urgent: bool = False) -> None:
         """Look again soon."""
@@ -99,8 +106,8 @@ class Work:
             async with self._done:
                 self._done.notify_all()
 
-    def _now(self) -> tuple[int, frozenset[str]]:
-        return self._cluster().state.version, self._leaving.ids()
+    def _now(self) -> tuple[int, int, frozenset[str]]:
+        return self._cluster().state.version, self.certificates.version, self._leaving.ids()
 
     async def _converge(self) -> None:
         state = self._cluster().state
@@ -118,19 +125,37 @@ class Work:
         self._tell()
         before = self.applier.live
         await self.applier.apply(self.picture.backends)
+        self.certificates.want(self.applier.backends, state, self.applier.builder.challenged)
         if self.error or self.applier.live != before:
             self._log.info("nginx serves %d hosts", len({h for b in self.applier.backends for h in b.hosts}))
         self.error, self._out = "", leaving
 
     async def _look_at_files(self) -> Rules:
         own = self._settings
+        laid = await self.certificates.lay(self.place)
+        await self._describe_nginx()
+        self.applier.style = replace(
+            self._style, features=self._features, dhparam=laid.dhparam, thumbprint=laid.thumbprint
+        )
+        rules = replace(self._rules, certificates=laid.certificates, clients=laid.clients)
         if not own.vhost_files and not own.password_files:
-            return self._rules
+            return rules
         try:
             files = await asyncio.to_thread(read_files, own.vhost_files, own.password_files)
         except OSError as error:
             raise TemporaryError(f"cannot read {error.filename}: {error.strerror}") from None
-        return replace(self._rules, files=files)
+        return replace(rules, files=files)
+
+    async def _describe_nginx(self) -> None:
+        """What it can do is asked of each nginx once, and again after failures: it may have been replaced by a newer one."""
+        if self._described == self.place.identity and not self.error:
+            return
+        try:
+            self._features = read_features(await self.place.describe())
+        except (SkepError, ValueError) as error:
+            self._log.warning("what nginx can do is not known, the least is taken: %s", error)
+            self._features = Features()
+        self._described = self.place.identity
 
     async def _load_claims(self) -> None:
         self._kept_claims = await read_file(self._settings.claims_file) or b""
@@ -210,4 +235,4 @@ def _changes(before: Set[Backend], after: Set[Backend]) -> int:
 def _find_place(settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> Place:
     if settings.mode == "container":
         return ContainerPlace(settings, cluster)
-    return ExternalPlace(settings) if settings.mode == "external" else ProcessPlace(settings, log)
+    return ExternalPlace(settings) if settings.mode == "external" else ProcessPlace(settings, log, cluster)

@@ -41,8 +41,10 @@ class AcmeSettings(PluginSettings, frozen=True, kw_only=True):
     """The key id of an account that you have at the authority already (external account binding); "" is none."""
     eab_hmac_file: str = ""
     """A file with that account's HMAC key, in base64url as the authority shows it."""
-    renew: Annotated[float, Meta(gt=0, lt=1)] = 1 / 3
+    renew: Annotated[float, Meta(gt=0, lt=1)] = 0.33
     """A certificate is renewed when this much of its lifetime is left."""
+    folder: str = ""
+    """A folder where another client of ACME puts its challenges, in `.well-known/acme-challenge`; it is looked at unless you `agree`."""
     parallel: Annotated[int, Meta(ge=1, le=16)] = 2
     """How many certificates are asked for at once."""
     most_orders: Annotated[int, Meta(ge=1, le=10_000)] = 50
@@ -56,7 +58,7 @@ class AcmeSettings(PluginSettings, frozen=True, kw_only=True):
             raise ValueError(f"email: expected an address such as admin@example.com, not {self.email!r}")
         if bool(self.eab_kid) is not bool(self.eab_hmac_file):
             raise ValueError("eab_kid and eab_hmac_file belong together: set both or none")
-        for key in ("ca", "eab_hmac_file"):
+        for key in ("ca", "eab_hmac_file", "folder"):
             path = getattr(self, key)
             if path and not Path(path).is_absolute():
                 raise ValueError(f"{key}: expected an absolute path, not {path!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-__all__ = ["Pair", "Unusable", "covers", "read_authorities", "read_crl", "read_pair"]
+__all__ = ["Pair", "Unusable", "covers", "nobody", "read_authorities", "read_crl", "read_pair"]
 
 _LARGEST = 2**20
 _MOST = 16  # certificates of a chain
@@ -74,6 +76,7 @@ def read_pair(chain: bytes, key: bytes, now: float | None = None) -> Pair:
         _check_strength(one)
     pem = b"".join(one.public_bytes(Encoding.PEM) for one in found)
     pem += private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _check_loads(pem)
     return Pair(
         _names(leaf),
         not_before,
@@ -156,6 +159,18 @@ def _check_strength(certificate: x509.Certificate) -> None:
         )
 
 
+def _check_loads(pem: bytes) -> None:
+    """The last word is OpenSSL's, which nginx asks too."""
+    descriptor = os.memfd_create("certificate")
+    try:
+        os.write(descriptor, pem)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{descriptor}")
+    except ssl.SSLError as error:
+        raise Unusable(f"OpenSSL does not take it: {_short(error)}") from None
+    finally:
+        os.close(descriptor)
+
+
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
@@ -170,3 +185,21 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def _short(error: Exception) -> str:
     return ascii(str(error).split("\n")[0][:120])[1:-1]
+
+
+def nobody() -> bytes:
+    """An authority that certified nobody and never will: its key is gone. For files of authorities that cannot be read."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "skep lets nobody in")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)

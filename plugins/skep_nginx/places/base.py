@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +32,14 @@ class Place(Protocol):
 
     async def locate(self) -> View:
         """Find nginx, and say from where it reaches containers."""
+        ...
+
+    async def describe(self) -> str:
+        """What `nginx -V` prints."""
+        ...
+
+    async def lay(self, files: Mapping[str, bytes]) -> str:
+        """Have files that only nginx may read, by name; return the folder that it finds them in. Files stay for a day at least."""
         ...
 
     @property
@@ -82,8 +90,8 @@ async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0
     return body.decode("latin-1").strip()[:64]
 
 
-async def run_command(argv: Sequence[str]) -> None:
-    """Run a program to its end. Raises Refused with what it said when it fails, TemporaryError when it cannot run or hangs."""
+async def run_command(argv: Sequence[str]) -> bytes:
+    """Run a program to its end; what it printed. Raises Refused with what it said when it fails, TemporaryError when it cannot run or hangs."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -107,6 +115,7 @@ async def run_command(argv: Sequence[str]) -> None:
         raise TemporaryError(f"{argv[0]} was killed")
     if process.returncode:
         raise Refused(said(output) or f"{argv[0]} ended with {process.returncode}")
+    return output
 
 
 def said(output: bytes) -> str:

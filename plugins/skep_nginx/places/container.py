@@ -14,6 +14,8 @@ from skep import Cluster, Container, ContainerState, Engine, EngineError, Tempor
 from skep_nginx.model import Listen
 from skep_nginx.places.base import Refused, ask_generation, said
 from skep_nginx.places.external import wrap
+from skep_nginx.places.making import Maker, until_running
+from skep_nginx.places.own import view_from
 from skep_nginx.reach import View, find_server
 from skep_nginx.render import Rendered
 from skep_nginx.settings import NginxSettings
@@ -21,6 +23,7 @@ from skep_nginx.settings import NginxSettings
 __all__ = ["ContainerPlace"]
 
 _FOLDER = "/etc/nginx/skep"
+_SECRETS = f"{_FOLDER}/tls"
 _EXEC_TIMEOUT = 30.0
 
 
@@ -40,7 +43,8 @@ class ContainerPlace:
         self._own = settings.container
         self._cluster = cluster
         self._container: Container | None = None
-        self._view = View()
+        self._maker = Maker(settings.container)
+        self._laid: tuple[str, frozenset[str]] = "", frozenset()
 
     async def run(self) -> None:
         """Its engine does that."""
@@ -52,33 +56,43 @@ class ContainerPlace:
         return f"{self._container.id} {self._container.started_at}" if self._container else ""
 
     async def locate(self) -> View:
-        """Find the container: running, by name or label, on a healthy node."""
-        self._container = None
-        state = self._cluster().state
-        for node in state.nodes:
+        """Find the container, running, by name or label, on a healthy node; or make it, where the settings have an image for it."""
+        self._container = self._find(running=True)
+        if self._container is None and self._own.image:
+            await self._maker.make(self._cluster(), self._find(running=False))
+            self._container = await until_running(lambda: self._find(running=True))
+        if self._container is None:
+            what = f"named {self._own.name}" if self._own.name else f"with the label {self._own.label}"
+            raise TemporaryError(f"there is no running container {what} on {self._own.node or 'any healthy node'}")
+        return view_from(self._container, self._settings.host_address)
+
+    def _find(self, *, running: bool) -> Container | None:
+        for node in self._cluster().state.nodes:
             if not node.node.is_healthy or self._own.node not in ("", node.name):
                 continue
             for container in sorted(node.containers.values(), key=lambda each: each.name):
                 named = container.name == self._own.name if self._own.name else self._own.label in container.labels
-                if named and container.state is ContainerState.RUNNING:
-                    self._container = container
-                    self._view = self._see(container)
-                    return self._view
-        what = f"named {self._own.name}" if self._own.name else f"with the label {self._own.label}"
-        raise TemporaryError(f"there is no running container {what} on {self._own.node or 'any healthy node'}")
-
-    def _see(self, container: Container) -> View:
-        settings = self._settings
-        networks = None
-        if container.network_mode != "host":
-            networks = frozenset(end.network_id for end in container.networks if end.network_id)
-        gateway = next((end.gateway for end in container.networks if end.gateway), "")
-        return View(container.node, networks, gateway, direct=True, host_address=settings.host_address)
+                if named and container.id and (container.state is ContainerState.RUNNING) is running:
+                    return container
+        return None
 
     def _engine(self) -> tuple[Engine, str]:
         if self._container is None:
             raise TemporaryError("the container of nginx is gone")
         return self._cluster().engine(self._container.node), self._container.id
+
+    async def describe(self) -> str:
+        """The program in the container says it."""
+        return (await self._exec(self._own.nginx, "-V")).decode("utf-8", "replace")
+
+    async def lay(self, files: Mapping[str, bytes]) -> str:
+        """For root in the container, whom nginx's master process runs as; a new container gets them anew."""
+        identity, names = self._laid
+        known = names if identity == self.identity else frozenset()
+        if missing := {f"{_SECRETS}/{name}": data for name, data in files.items() if name not in known}:
+            await self._put(missing, mode=0o600)
+            self._laid = self.identity, known | files.keys()
+        return _SECRETS
 
     async def installed(self) -> bytes | None:
         """Not read back: its generation tells."""
@@ -126,20 +140,20 @@ class ContainerPlace:
         """It tells its engine's log."""
         return ""
 
-    async def _put(self, files: Mapping[str, bytes]) -> None:
+    async def _put(self, files: Mapping[str, bytes], mode: int = 0o644) -> None:
         engine, id_ = self._engine()
         try:
             await engine.call(
                 "PUT",
                 f"/containers/{id_}/archive",
                 query={"path": "/"},
-                body=_archive(files),
+                body=_archive(files, mode),
                 headers={"Content-Type": "application/x-tar"},
             )
         except EngineError as error:
             raise TemporaryError(f"cannot write to the container of nginx: {error}") from None
 
-    async def _exec(self, *argv: str) -> None:
+    async def _exec(self, *argv: str) -> bytes:
         engine, id_ = self._engine()
         create = {"Cmd": argv, "AttachStdout": True, "AttachStderr": True, "Tty": True}
         try:
@@ -158,18 +172,20 @@ class ContainerPlace:
             raise TemporaryError(f"cannot run {argv[0]} in the container of nginx: {error}") from None
         if ended.exit_code:
             raise Refused(said(output) or f"{argv[0]} ended with {ended.exit_code}")
+        return output
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
+def _archive(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in sorted({posixpath.dirname(path) for path in files}):
-            if folder == _FOLDER:
+        folders = {posixpath.dirname(path) for path in files}
+        for folder, allowed in ((_FOLDER, 0o755), (_SECRETS, 0o700)):
+            if any(each == folder or each.startswith(f"{folder}/") for each in folders):
                 entry = tarfile.TarInfo(folder.lstrip("/"))
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                entry.type, entry.mode = tarfile.DIRTYPE, allowed
                 tar.addfile(entry)
         for path, text in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(text), 0o644
+            entry.size, entry.mode = len(text), mode
             tar.addfile(entry, io.BytesIO(text))
     return buffer.getvalue()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from skep import TemporaryError
+from skep_nginx.certificates.shelf import Shelf
 from skep_nginx.directives import Block, Line, write
 from skep_nginx.model import Listen
 from skep_nginx.places.base import ask_generation, read_file, run_command, write_file
@@ -25,6 +27,7 @@ class ExternalPlace:
         self._settings = settings
         self._own = settings.external
         self._conf = Path(settings.external.conf)
+        self._shelf = Shelf(settings.home / "tls")
 
     async def run(self) -> None:
         """Its owner does that."""
@@ -37,6 +40,15 @@ class ExternalPlace:
         except OSError as error:
             raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
         return View(direct=self._settings.direct, host_address=self._settings.host_address)
+
+    async def describe(self) -> str:
+        """The command `test` begins with the program."""
+        return (await run_command([self._own.test[0], "-V"])).decode("utf-8", "replace")
+
+    async def lay(self, files: Mapping[str, bytes]) -> str:
+        """For the agent's own user: nginx's master process is root, or the same."""
+        await self._shelf.lay(files)
+        return str(self._shelf.folder)
 
     async def installed(self) -> bytes | None:
         """Our file."""

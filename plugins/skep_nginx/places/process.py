@@ -6,11 +6,14 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from skep import TemporaryError
+from skep import Cluster, TemporaryError
+from skep_nginx.certificates.shelf import Shelf
 from skep_nginx.places.base import ask_generation, read_file, run_command, said, write_file
 from skep_nginx.places.master import Master
+from skep_nginx.places.own import OwnContainer, view_from
 from skep_nginx.places.user import Account, find_program
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
@@ -27,11 +30,14 @@ class ProcessPlace:
 
     identity = ""
 
-    def __init__(self, settings: NginxSettings, log: logging.Logger) -> None:
+    def __init__(self, settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> None:
         self._settings = settings
+        self._cluster = cluster
+        self._own = OwnContainer()
         self._log = log
         self._conf = settings.home / "nginx.conf"
         self._candidate = settings.home / "candidate.conf"
+        self._shelf = Shelf(settings.home / "tls")
         self._account: Account | None = None
         self._master: Master | None = None
         self._complaint = ""
@@ -158,9 +164,24 @@ class ProcessPlace:
     # -- its configuration
 
     async def locate(self) -> View:
-        """This host."""
+        """This host, or the container that the agent itself runs in."""
         await self._prepare()
+        own = await asyncio.to_thread(self._own.find, self._cluster)
+        if own is not None:
+            return view_from(own, self._settings.host_address)
         return View(direct=self._settings.direct, host_address=self._settings.host_address)
+
+    async def describe(self) -> str:
+        """The program's own words."""
+        account = await self._prepare()
+        program = await asyncio.to_thread(find_program, self._settings.nginx)
+        return (await run_command([*account.words, program, "-V"])).decode("utf-8", "replace")
+
+    async def lay(self, files: Mapping[str, bytes]) -> str:
+        """In a folder of the user that nginx runs as."""
+        account = await self._prepare()
+        await self._shelf.lay(files, (account.uid, account.gid))
+        return str(self._shelf.folder)
 
     async def installed(self) -> bytes | None:
         """What the next start would begin with."""

@@ -35,7 +35,7 @@ class Account:
         found = next((entry for entry in map(_user, names) if entry), None)
         if found is None or found.pw_uid == 0:
             raise TemporaryError(f"no user {' or '.join(names)} to run nginx as: set user, to another one than root")
-        low = any(int(text.rpartition(":")[2]) < 1024 for text in settings.listen)
+        low = any(int(text.rpartition(":")[2]) < 1024 for text in (*settings.listen, *settings.tls.listen))
         kept = "-all,+net_bind_service" if low else "-all"
         words = (
             _setpriv(),

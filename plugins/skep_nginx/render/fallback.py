@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from skep_nginx.directives import Block, Directive, Line
 from skep_nginx.hosts import STATUS_HOST
-from skep_nginx.model import Listen, Proxy
+from skep_nginx.model import Proxy
+from skep_nginx.render.listens import listen_lines
 from skep_nginx.render.style import Style
+from skep_nginx.render.tls import challenge_block, fallback_tls
 
-__all__ = ["BLANK", "fallback_server", "listen_lines", "status_server"]
+__all__ = ["BLANK", "fallback_server", "status_server"]
 
 BLANK = "0" * 16
 """Where the generation goes."""
-
-
-def listen_lines(listens: Iterable[Listen], style: Style, *words: str) -> tuple[Line, ...]:
-    """Where a server listens."""
-    protocol = ("proxy_protocol",) if style.proxy_protocol else ()
-    return tuple(Line("listen", (str(listen), *words, *(() if listen.quic else protocol))) for listen in listens)
 
 
 def status_server(style: Style) -> Block:
@@ -34,12 +28,18 @@ def status_server(style: Style) -> Block:
     return Block("server", (), tuple(body))
 
 
-def fallback_server(proxy: Proxy, style: Style) -> Block:
+def fallback_server(proxy: Proxy, style: Style) -> tuple[Block, ...]:
     """Who asks for a host that nobody has: at each address that any site is served at, or the site there would get it."""
-    own = {(listen.ip, listen.port) for listen in style.listen}
-    sites = [listen for site in proxy.sites for listen in site.listens if not listen.tls]
-    more = sorted({listen for listen in sites if (listen.ip, listen.port) not in own})
-    taken = {listen for site in proxy.sites if site.default for listen in site.listens}
+    served = {
+        listen for site in proxy.sites for listen in (*site.listens, *(site.redirect.listens if site.redirect else ()))
+    }
+    more = sorted(listen for listen in served if not listen.tls and listen not in style.listen)
+    taken = {
+        listen
+        for site in proxy.sites
+        if site.default
+        for listen in (*site.listens, *(site.redirect.listens if site.redirect else ()))
+    }
     lines = [
         line
         for listen in (*style.listen, *more)
@@ -47,5 +47,7 @@ def fallback_server(proxy: Proxy, style: Style) -> Block:
             [listen], style, *(("default_server",) if style.default_server and listen not in taken else ())
         )
     ]
+    challenges = challenge_block(style) if style.challenges_unknown_host else ()
     answer = Block("location", ("/",), (Line("return", (str(style.unknown_host),)),))
-    return Block("server", (), (*lines, Line("server_name", ("_",)), answer))
+    plain = Block("server", (), (*lines, Line("server_name", ("_",)), *challenges, answer))
+    return plain, *fallback_tls(proxy, style)

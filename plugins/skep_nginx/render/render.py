@@ -51,7 +51,7 @@ class Renderer:
         http = (
             *http_lines(proxy, style),
             *http_tls(proxy, style),
-            fallback_server(
+            *fallback_server(
                 proxy, style
             ),  # before all others: where nginx has no default server, the first one is that
             status_server(style),

@@ -9,7 +9,7 @@ from skep_nginx.directives import Block, Directive, Line, Ours, Pattern
 from skep_nginx.hosts import REGEX_LENGTH
 from skep_nginx.model import Answer, Host, Site
 from skep_nginx.patterns import bounded
-from skep_nginx.render.fallback import listen_lines
+from skep_nginx.render.listens import listen_lines
 from skep_nginx.render.location import file_name, location_block
 from skep_nginx.render.style import Style
 from skep_nginx.render.tls import redirect_server, site_tls

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from skep import PluginSettings
+from skep_nginx.acme.settings import AcmeSettings
 from skep_nginx.collect import HealthRule
 from skep_nginx.hosts import parse_host
 from skep_nginx.model import Listen
@@ -122,6 +123,7 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     most_hosts: Annotated[int, Meta(ge=1, le=1000)] = 32
     """How many hosts one container may name."""
     tls: TlsSettings = TlsSettings()
+    acme: AcmeSettings = AcmeSettings()
     external: ExternalSettings = ExternalSettings()
     container: ContainerSettings = ContainerSettings()
 
@@ -136,6 +138,8 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
             raise ValueError(f"longest ({self.longest}) is less than quiet ({self.quiet})")
         if self.flap_longest < self.flap_wait:
             raise ValueError(f"flap_longest ({self.flap_longest}) is less than flap_wait ({self.flap_wait})")
+        if self.acme.agree and not self.tls.listen:
+            raise ValueError('acme: certificates are for TLS: set tls.listen, to "0.0.0.0:443" for example')
         parse_ports(self.external_ports)
         parse_answer(self.default_root)
         for entry in self.owners:
@@ -150,6 +154,12 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
             path = getattr(self, key)
             if path and not Path(path).is_absolute():
                 raise ValueError(f"{key}: expected an absolute path, not {path!r}")
+            if not _is_plain(path) or "$" in path:
+                raise ValueError(
+                    f"{key}: expected a path in printable ASCII, without $: nginx reads {path!r} as something else"
+                )
+        if not _is_plain(self.log_format):
+            raise ValueError("log_format: expected printable ASCII on one line")
         if len(os.fsencode(self.status_socket)) > 107:
             raise ValueError(
                 f"directory: {self.home} is too long, the unix socket {self.status_socket} needs 107 bytes or less"
@@ -178,3 +188,7 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     def status_socket(self) -> Path:
         """Where an nginx of this host tells its generation."""
         return self.run / "status.sock"
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and (text.isprintable() or not text) and len(text) <= 3000

@@ -27,6 +27,8 @@ class TlsSettings(PluginSettings, frozen=True, kw_only=True):
     """The header Strict-Transport-Security; "off" is none."""
     policy: str = "Mozilla-Intermediate"
     """The protocols and ciphers, by the name of a policy of Mozilla or AWS."""
+    dhparam: Literal[0, 2048, 3072, 4096] = 4096
+    """The bits of the group (RFC 7919) for ciphers with DHE; 0 is none of them. A file `dhparam.pem` beside the certificates stands in its place."""
     trust_default: bool = True
     """Whether the certificate `default` serves sites that have no other."""
     http_without_certificate: bool = True

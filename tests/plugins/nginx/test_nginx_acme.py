@@ -225,7 +225,7 @@ async def test_an_end_does_not_wait_for_the_authority(tmp_path: Path, challenges
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        taken.setblocking(False)
+        taken.settimeout(0)
         settings = {"agree": True, "directory": f"https://127.0.0.1:{taken.getsockname()[1]}/dir"}
         async with running(tmp_path, challenges, settings) as acme:
             acme.want(plan("shop.example"))
