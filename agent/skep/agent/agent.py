@@ -19,7 +19,7 @@ from skep.cluster import Cluster
 from skep.events import LifecycleEvent
 from skep.hooks import Plugin
 from skep.plugins import PluginManager
-from skep.scheduler import Decisions, Placement, PlacementRequest, Scheduler
+from skep.scheduler import Decision, Decisions, Placement, PlacementRequest, Scheduler
 from skep.settings import PluginTable, Settings
 
 if TYPE_CHECKING:
@@ -196,6 +196,13 @@ class Agent:
     async def create_container(self, request: PlacementRequest, **options: Any) -> Created:
         """Place a container and create it on the chosen node; see `skep.agent.create`."""
         return await create_container(self, request, **options)
+
+    async def snapshot(self, decision: Decision) -> bytes:
+        """A decision with all that it depends on, as JSON, for `skep.agent.replay`. Raises NotFoundError where that is forgotten."""
+        from skep.agent.replay import record
+
+        nodes = self.decisions.past(decision)
+        return await asyncio.to_thread(record, self, decision, nodes)
 
     def engine(self, node: str) -> Engine:
         """The client of a node's engine. Raises NotFoundError."""

@@ -25,7 +25,7 @@ START = "start one (skep run, manage or demo), or name it: --agent URL"
 """What to do where no agent answers."""
 
 T = TypeVar("T")
-_EVERY_AGENT_KNOWS = ("/health", "/nodes", "/containers", "/plugins", "/events", "/explain")
+_EVERY_AGENT_KNOWS = ("/health", "/nodes", "/containers", "/plugins", "/events", "/explain", "/decisions")
 _MOST_BYTES = 64 * 2**20
 _PAUSE = 0.1  # seconds between two questions of those that wait
 

@@ -22,6 +22,7 @@ _COMMANDS = {
     "nodes": ("skep.cli.show:nodes", "List the cluster's nodes."),
     "ps": ("skep.cli.show:ps", "List the cluster's containers."),
     "explain": ("skep.cli.explain:explain", "Say where a container would go, and why, and create nothing."),
+    "decisions": ("skep.cli.decisions:decisions", "List the last decisions: where containers went, and why."),
     "events": ("skep.cli.show:events", "Follow the cluster's events."),
     "health": ("skep.cli.show:health", "Say whether the agent and its nodes are well."),
     "plugins": ("skep.cli.plugins:plugins", "List plugins: installed, enabled, broken and why."),

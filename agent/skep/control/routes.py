@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
 from skep._version import __version__
+from skep.control.decisions import add_decision_routes
 from skep.control.metrics import exposition
 from skep.control.views import container_view, event_view, node_view
 from skep.errors import RequestError
-from skep.http import error_middleware, read_body, refuse_browsers
-from skep.scheduler import NodeExplanation, PlacementError
+from skep.http import error_middleware, refuse_browsers
 
 if TYPE_CHECKING:
     from skep.agent import Agent
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["add_routes"]
 
-_MOST_BODY = 4 * 2**20  # bytes
-
 
 def add_routes(app: web.Application, agent: Agent) -> None:
     """Add the agent's own routes, and refuse browsers on every route of `app`.
 
-    `GET /health /metrics /nodes /containers /plugins /events`, `POST /explain`. Errors are answered as JSON with a `message`.
+    `GET /health /metrics /nodes /containers /plugins /events /decisions`, `POST /explain`. Errors are answered as JSON with a `message`.
     """
     if error_middleware not in app.middlewares:
         app.middlewares.insert(0, error_middleware)
@@ -41,7 +38,7 @@ def add_routes(app: web.Application, agent: Agent) -> None:
     app.router.add_get("/containers", control.containers)
     app.router.add_get("/plugins", control.plugins)
     app.router.add_get("/events", control.events)
-    app.router.add_post("/explain", control.explain)
+    add_decision_routes(app.router, agent)
 
 
 class _Control:
@@ -85,21 +82,6 @@ class _Control:
         """What became of each plugin of the settings, with its counters."""
         return _json(self._agent.plugins.report())
 
-    async def explain(self, request: web.Request) -> web.Response:
-        """Where a container of this body of `POST /containers/create` (and `?name=`) would go; nothing is created.
-
-        Plugins' `container_creating` is not asked: it may act.
-        """
-        body = await read_body(request, _MOST_BODY)
-        placing = self._agent.request(body, request.query.get("name", ""))
-        try:
-            placement = self._agent.place(placing)
-        except PlacementError as error:
-            return _json(_explained(error.explanation, message=str(error).partition("\n")[0]))
-        return _json(
-            _explained(placement.explain(), placement.node.name if placement.node else None, placement.relaxed)
-        )
-
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Every lifecycle event from now on, one JSON object a line."""
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -118,13 +100,6 @@ class _Control:
         """End what would never end by itself, so that the server can stop."""
         for events in list(self._streams):
             await events.aclose()
-
-
-def _explained(
-    rows: list[NodeExplanation], chosen: str | None = None, relaxed: bool = False, message: str = ""
-) -> dict[str, Any]:
-    nodes = [dataclasses.asdict(row) for row in rows]
-    return {"chosen": chosen, "relaxed": relaxed, "message": message, "nodes": nodes}
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

@@ -58,8 +58,8 @@ async def test_why_it_goes_there(skep: Any, agent: Any) -> None:
     text = await skep("explain", "--", "docker", "run", "-d", "-e", "constraint:public==yes", "nginx")
     assert "it would go to one" in text
     text = await skep("explain", "--", "-p", "8080:80", "-e", "constraint:public==yes", "nginx", code=1)
-    assert re.search("one +refused +port: .*web", text)
-    assert re.search("two +refused +constraint: ", text)
+    assert re.search("one +refused +port 8080/tcp: .*web", text)
+    assert re.search("two +refused +constraint public==yes: ", text)
     answer = json.loads(await skep("explain", "--json", "--", "-p", "8080:80", "nginx"))
     assert answer["chosen"] == "two"
     assert "only [a-zA-Z0-9]" in await skep("explain", "--", "--name", "/..", "nginx", code=1)
