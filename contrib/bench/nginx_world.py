@@ -9,7 +9,7 @@ import multiprocessing
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from skep import Agent, Engine, parse_settings
 from skep.testing import EmbeddedEngine
 from skep_nginx import NginxPlugin, NginxSettings
 
-__all__ = ["Created", "World", "body", "engine_to_start_on", "status_of", "until", "world"]
+__all__ = ["Created", "World", "body", "create", "engine_to_start_on", "free_port", "status_of", "until", "world"]
 
 
 class Created(msgspec.Struct):
@@ -33,8 +33,9 @@ class Created(msgspec.Struct):
 class World:
     """A running agent with the plugin; `sites` are there from the beginning."""
 
-    def __init__(self, agent: Agent, plugin: NginxPlugin, port: int) -> None:
+    def __init__(self, agent: Agent, plugin: NginxPlugin, port: int, endpoint: str) -> None:
         self.agent = agent
+        self.endpoint = endpoint
         self.plugin = plugin
         self.port = port
 
@@ -50,15 +51,16 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(sites: int, *engines: str, **settings: Any) -> AsyncIterator[World]:
-    """An agent on these engines, and on an embedded one in another process with so many sites."""
+    """An agent on these engines, and on an embedded one in another process with so many sites; its Docker API is at `World.endpoint`."""
     with _folder() as folder, _many(sites) as many:
-        port = _free_port()
+        port = free_port()
         own = {"listen": (f"127.0.0.1:{port}",), "directory": str(folder), "direct": False, "drain": 0.5, **settings}
         plugin = NginxPlugin(NginxSettings(**own))
         plugin.name = "nginx"
-        addresses = [*engines, *many]
-        async with Agent(parse_settings({"cluster": {"engines": addresses}}), plugins=[plugin]) as agent:
-            found = World(agent, plugin, port)
+        endpoint = f"unix://{folder}/docker.sock"
+        table = {"cluster": {"engines": [*engines, *many]}, "plugins": {"docker_api": {"listen": [endpoint]}}}
+        async with Agent(parse_settings(table), plugins=[plugin]) as agent:
+            found = World(agent, plugin, port, endpoint)
             await found.settled(sites)
             yield found
 
@@ -76,24 +78,23 @@ async def engine_to_start_on(
         yield engine.url, None
 
 
-def body(host: str, *, real: bool, port: int = 0) -> dict[str, Any]:
+def body(host: str, *, real: bool, port: int = 0, image: str = "busybox") -> dict[str, Any]:
     """A create request for a container that serves `host`; on an embedded engine something else answers at `port` of all addresses."""
     loopback = ".".join(map(str, (127, *hashlib.sha256(host.encode()).digest()[:3])))  # each its own
     published = {"80/tcp": [{"HostIp": "" if real else loopback, "HostPort": "" if real else str(port)}]}
     script = f"mkdir /www; echo {host} > /www/index.html; exec httpd -f -p 80 -h /www"
     return {
-        "Image": "busybox",
-        "Cmd": ["sh", "-c", script],
-        "StopSignal": "SIGKILL",
+        "Image": image,
+        **({"Cmd": ["sh", "-c", script], "StopSignal": "SIGKILL"} if image == "busybox" else {}),
         "Env": [f"VIRTUAL_HOST={host}"],
         "ExposedPorts": {"80/tcp": {}},
         "HostConfig": {"PortBindings": published},
     }
 
 
-async def create(engine: Engine, host: str, *, real: bool, port: int = 0) -> str:
+async def create(engine: Engine, host: str, *, real: bool, port: int = 0, image: str = "busybox") -> str:
     """Create such a container; its id."""
-    answer = await engine.call("POST", "/containers/create", json=body(host, real=real, port=port))
+    answer = await engine.call("POST", "/containers/create", json=body(host, real=real, port=port, image=image))
     return msgspec.json.decode(answer, type=Created).id
 
 
@@ -109,10 +110,10 @@ async def status_of(port: int, host: str) -> int:
     return int(head[9:12]) if head.startswith(b"HTTP/1") else 0
 
 
-async def until(condition: Any, seconds: float = 120.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     """Wait until a condition holds. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a measurement looks at many kinds of things
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -126,7 +127,8 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
