@@ -39,6 +39,8 @@ def check_pattern(text: str, *, repeats: int) -> None:
 
     One that does not begin with `^` is tried at each place of the text, and so may have one less.
     """
+    if not text:
+        raise ValueError("expected a regular expression after ~")
     if len(text) > _LONGEST:
         raise ValueError(f"a regular expression has at most {_LONGEST} characters, this one {len(text)}")
     count, anchored = _measure(text)

@@ -1,0 +1,122 @@
+"""Whose a host is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from skep.testing import EmbeddedEngine
+from skep_nginx.claims import Claims
+from skep_nginx.collect import Backend, Picture
+from skep_nginx.hosts import parse_host
+from skep_nginx.model import Listen
+from skep_nginx.rules import Rules
+from skep_nginx.wishes import SiteWish, Wish
+from tests.plugins.nginx.nginx_tools import Backend as HttpBackend
+from tests.plugins.nginx.nginx_tools import serving
+
+RULES = Rules((Listen("0.0.0.0", 80),), (Listen("0.0.0.0", 443, tls=True),), external_ports=((8000, 8999),))
+
+
+def backend(id_: str, owner: str, *hosts: str, created: float = 0.0, **ports: int) -> Backend:
+    sites = tuple(SiteWish(parse_host(host), **ports) for host in hosts)  # type: ignore[arg-type]
+    return Backend(id_, id_, "node1", Wish(sites, owner=owner), created=created or float(id_))
+
+
+def sift(claims: Claims, *backends: Backend) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Hosts by container, and reasons by container."""
+    picture = claims.sift(Picture(tuple(backends)), RULES)
+    return {each.id: each.hosts for each in picture.backends}, {each.id: each.reason for each in picture.rejections}
+
+
+def test_the_oldest_container_says_whose_a_host_is() -> None:
+    kept, refused = sift(Claims(), backend("2", "b", "x.example", "y.example"), backend("1", "a", "x.example"))
+    assert kept == {"1": ("x.example",), "2": ("y.example",)}
+    assert refused == {
+        "2": "the host 'x.example' is refused to the owner 'b': it belongs to the owner 'a', who had it first"
+    }
+
+
+def test_who_had_it_first_keeps_it_over_restarts_and_for_a_while_without_containers() -> None:
+    now = 1000.0
+    claims = Claims(keep=60, clock=lambda: now)
+    sift(claims, backend("5", "a", "x.example"))
+    after = Claims(keep=60, clock=lambda: now)
+    after.load(claims.dump())
+    assert sift(after, backend("1", "b", "x.example"), backend("5", "a", "x.example"))[0] == {"5": ("x.example",)}
+    sift(after)
+    now += 59
+    assert sift(after, backend("1", "b", "x.example"))[0] == {}
+    now += 2
+    sift(after)
+    assert sift(after, backend("1", "b", "x.example"))[0] == {"1": ("x.example",)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("*.x.example", "www.x.example"),
+        ("www.x.example", "*.x.example"),
+        ("www.x.example", r"~^www\.[a-z]\.example"),
+        ("www.*", "www.x.example"),
+        ("*.x.example", "*.y.x.example"),
+    ],
+)
+def test_names_that_overlap_belong_to_one_owner(first: str, second: str) -> None:
+    kept, refused = sift(Claims(), backend("1", "a", first), backend("2", "b", second))
+    overlap = second != r"~^www\.[a-z]\.example"
+    assert set(kept) == ({"1"} if overlap or "www.x" in first else {"1", "2"})
+    assert bool(refused) == (set(kept) == {"1"})
+    assert set(sift(Claims(), backend("1", "a", first), backend("2", "a", second))[0]) == {"1", "2"}
+
+
+def test_the_settings_give_hosts_to_owners() -> None:
+    claims = Claims([(parse_host("*.x.example"), "b")])
+    kept, refused = sift(claims, backend("1", "a", "www.x.example"), backend("2", "b", "www.x.example"))
+    assert set(kept) == {"2"}
+    assert refused["1"].endswith("by the settings it belongs to 'b'")
+
+
+@pytest.mark.parametrize(
+    ("ports", "why"),
+    [
+        ({"http_port": 9000}, "EXTERNAL_HTTP_PORT is 9000: the settings allow no such port (external_ports)"),
+        ({"http_port": 443}, "EXTERNAL_HTTP_PORT is 443: that port speaks TLS already"),
+        ({"https_port": 80}, "EXTERNAL_HTTPS_PORT is 80: that port speaks HTTP already"),
+        ({"https_port": 8001}, "EXTERNAL_HTTPS_PORT is 8001: that port speaks HTTP already"),
+    ],
+)
+def test_ports_that_cannot_be(ports: dict[str, int], why: str) -> None:
+    kept, refused = sift(
+        Claims(), backend("1", "", "a.example", http_port=8001), backend("2", "", "b.example", **ports)
+    )
+    assert (set(kept), refused) == ({"1"}, {"2": why})
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"hosts": {"a;": ["x", 0]}}', b'{"hosts": {"a": [1]}}', b'{"hosts": []}']
+)
+def test_a_broken_file_is_no_claims(text: bytes) -> None:
+    claims = Claims()
+    claims.load(text)
+    assert json.loads(claims.dump()) == {"hosts": {}}
+
+
+async def test_a_host_stays_its_owners_when_the_agent_starts_again(
+    folder: Path, node: EmbeddedEngine, one: HttpBackend, two: HttpBackend
+) -> None:
+    def run(name: str, backend: HttpBackend, owner: str) -> None:
+        env = {"VIRTUAL_HOST": "shop.example", "VIRTUAL_PORT": str(backend.port)}
+        node.run(name, env=env, labels={"com.docker.compose.project": owner}, NetworkMode="host")
+
+    run("first", one, "a")
+    async with serving(folder, node, owner_label="com.docker.compose.project") as served:
+        await served.answers("shop.example", 200, "one")
+    node.remove("first", force=True)
+    run("second", two, "b")
+    async with serving(folder, node, owner_label="com.docker.compose.project") as served:
+        await served.live()
+        [out] = served.status["left_out"]
+        assert (out["container"], out["by"]) == ("second", "owner")
+        run("third", one, "a")
+        await served.answers("shop.example", 200, "one")
