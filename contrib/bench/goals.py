@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+BYTES_PER_CONTAINER = 2048
+"""What a manager may hold of memory for each container that it knows."""
+LONGEST_STALL = 50
+"""Milliseconds for which a step of the agent's may hold the event loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

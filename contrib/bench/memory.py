@@ -1,9 +1,11 @@
 """What an idle agent costs: its resident memory and its share of a CPU, watching an engine with many containers.
 
     python -m contrib.bench.memory [--containers 100] [--seconds 10] [--real]
+    python -m contrib.bench.memory --nodes 1000 [--containers 30]
 
 The agent is a process of its own, the engine another: an embedded one, or with --real a Docker Engine of the lab.
-`skep run` here has the plugins of a host agent, `skep manage` those of a manager.
+`skep run` here has the plugins of a host agent, `skep manage` those of a manager. With --nodes: what each container of a large cluster
+costs its manager, see `contrib.bench.scale`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from contrib.bench import scale
 from contrib.bench.goals import Measured
 from contrib.lab import Lab
 
@@ -152,9 +155,14 @@ def resident(pid: int) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--containers", type=int, default=100)
+    parser.add_argument("--containers", type=int, default=None)
+    parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--real", action="store_true", help="take a real Docker Engine; needs root")
     options = parser.parse_args()
-    for measured in measure(options.containers, options.seconds, real=options.real):
+    if options.nodes:
+        found = scale.measure(options.nodes, options.containers or 30)
+    else:
+        found = measure(options.containers or 100, options.seconds, real=options.real)
+    for measured in found:
         print(measured, flush=True)

@@ -1,8 +1,10 @@
-"""What a large cluster costs its manager: memory for each container that is known, and the time until all nodes are understood.
+"""What a large cluster costs its manager: memory for each node and container, time and stalls until all are known, and a listing.
 
-    python -m contrib.bench.scale [--nodes 100] [--containers 30]
+    python -m contrib.bench.scale [--nodes 1000] [--containers 30]
 
-The engines are embedded ones, in a process of their own; the agent is this process, so that its memory is its own.
+The engines are canned ones (`contrib.bench.canned`) in a process of their own; so is each manager. It has the plugins of `skep manage`, and
+has placed a container by all rules and listed 5,000 of them, so that indexes and rows are in the figures. A container's share is the
+difference between a manager of such nodes and one of as many empty nodes.
 """
 
 from __future__ import annotations
@@ -10,54 +12,42 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from multiprocessing.connection import Connection
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from contrib.bench.goals import Measured
-from skep import Agent, parse_settings
-from skep.testing import EmbeddedEngine
+from contrib.bench.canned import engines
+from contrib.bench.goals import BYTES_PER_CONTAINER, LONGEST_STALL, Measured
+from skep import Agent, Engine, parse_settings
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_PLUGINS = ("health", "port", "dependency", "affinity", "constraint", "spread")
+_RULES = {
+    "Image": "registry.example.com/shop/service7",
+    "Env": ["constraint:disk==s*", "affinity:container!=*none*", "affinity:com.docker.compose.project==~shop"],
+    "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8031"}]}, "Memory": 2**20},
+}
+_BEAT = 0.002  # seconds
+LISTED = 5000
 
 
-def _serve(pipe: Connection, nodes: int, containers: int) -> None:
-    asyncio.run(_engines(pipe, nodes, containers))
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one manager. Seconds, and MB (10^6 bytes) of resident memory before it knew anything and afterwards."""
 
-
-async def _engines(pipe: Connection, nodes: int, containers: int) -> None:
-    """So many engines with so many containers each, until the other side closes the pipe."""
-    async with AsyncExitStack() as stack:
-        urls = []
-        for node in range(nodes):
-            engine = await stack.enter_async_context(EmbeddedEngine(f"node{node}", cpus=64, memory=2**38))
-            for number in range(containers):
-                labels = {f"com.example.label{n}": f"value {n} of {number}" for n in range(5)}
-                env = {f"VARIABLE_{n}": f"value {n}" for n in range(8)}
-                engine.run(f"web-{node}-{number}", "nginx", labels=labels, env=env, ports={80: 8000 + number})
-            urls.append(engine.url)
-        pipe.send(urls)
-        await asyncio.to_thread(pipe.poll, None)
-
-
-@contextmanager
-def engines(nodes: int, containers: int) -> Iterator[list[str]]:
-    """The addresses of so many engines in another process."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, nodes, containers))
-    process.start()
-    theirs.close()
-    try:
-        yield ours.recv()
-    finally:
-        ours.close()
-        process.join(10)
-        process.kill()
-        process.join()
+    joined: float
+    cpu: float
+    stall: float
+    before: float
+    after: float
+    listing: float
+    collection: float
 
 
 def resident() -> float:
@@ -66,28 +56,73 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE / 1e6
 
 
-async def load(urls: list[str], containers: int) -> tuple[float, float, float]:
-    """Seconds until all is known, and the MB before and after."""
-    async with Agent(parse_settings({})) as agent:
-        before, began = resident(), time.perf_counter()
+def manage(urls: list[str], containers: int) -> Cost:
+    """Be a manager of these engines."""
+    from skep.cli.garbage import Collector
+
+    with Collector(), tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_manage(urls, containers, f"unix://{folder}/docker.sock"))
+
+
+async def _manage(urls: list[str], containers: int, endpoint: str) -> Cost:
+    plugins = {**{name: {} for name in _PLUGINS}, "docker_api": {"listen": [endpoint]}}
+    async with Agent(parse_settings({"plugins": plugins})) as agent, Engine(endpoint) as client:
+        await client.ping()
+        lags: list[float] = []
+        beating = asyncio.create_task(_beat(lags))
+        before, began, cpu = resident(), time.perf_counter(), time.process_time()
+        lags.clear()
         await agent.cluster.set_engines(urls)
         await agent.cluster.tried(600)
-        seconds = time.perf_counter() - began
+        joined, cpu = time.perf_counter() - began, time.process_time() - cpu
+        beating.cancel()
         known = len(list(agent.cluster.state.containers()))
         if known != containers:
             raise SystemExit(f"{known} containers are known, not {containers}")
-        return seconds, before, resident()
+        agent.place(agent.request(json.dumps(_RULES).encode()))
+        listing = min([await _list(client) for _ in range(3)])
+        after, began = resident(), time.perf_counter()
+        gc.collect()
+        return Cost(joined, cpu, max(lags), before, after, listing, time.perf_counter() - began)
+
+
+async def _list(client: Engine) -> float:
+    """Seconds until so many containers are listed; what comes is thrown away, as this process is not to hold it."""
+    began = time.perf_counter()
+    async with client.stream("GET", "/containers/json", query={"all": True, "limit": LISTED}) as response:
+        async for _ in response.content.iter_any():
+            pass
+    return time.perf_counter() - began
+
+
+async def _beat(lags: list[float]) -> None:
+    """The CPU time that the loop took between two beats: others on the machine count little."""
+    while True:
+        began = time.thread_time()
+        await asyncio.sleep(_BEAT)
+        lags.append(time.thread_time() - began)
+
+
+def cost(nodes: int, containers: int) -> Cost:
+    """Of a manager, in another process, of so many nodes with so many containers each."""
+    spawn = multiprocessing.get_context("spawn")
+    with engines(nodes, containers) as urls, ProcessPoolExecutor(1, mp_context=spawn) as process:
+        return process.submit(manage, urls, nodes * containers).result()
 
 
 def measure(nodes: int = 100, containers: int = 30) -> Iterator[Measured]:
-    """Measure one agent with all of them."""
-    with engines(nodes, containers) as urls:
-        seconds, before, after = asyncio.run(load(urls, nodes * containers))
+    """Measure a manager of empty nodes, and one of full ones."""
+    empty, full = cost(nodes, 0), cost(nodes, containers)
     what = f"{nodes} nodes of {containers} containers"
-    yield Measured(f"{what}: until all are known", seconds, "s")
-    yield Measured(f"{what}: resident", after, "MB")
-    yield Measured(f"{what}: for each node", 1000 * (after - before) / nodes, "kB")
-    yield Measured(f"{what}: for each container", 1000 * (after - before) / nodes / containers, "kB")
+    yield Measured(f"{what}: until all are known", full.joined, "s")
+    yield Measured(f"{what}: CPU until then", full.cpu, "s")
+    yield Measured(f"{what}: the loop's longest stall", 1000 * full.stall, "ms", LONGEST_STALL)
+    yield Measured(f"{what}: {LISTED} at most listed", 1000 * full.listing, "ms")
+    yield Measured(f"{what}: a collection of garbage", 1000 * full.collection, "ms")
+    yield Measured(f"{what}: resident", full.after, "MB")
+    yield Measured(f"{nodes} empty nodes: for each node", 1e3 * (empty.after - empty.before) / nodes, "kB")
+    more = (full.after - full.before) - (empty.after - empty.before)
+    yield Measured(f"{what}: for each container", 1e6 * more / nodes / containers, "B", BYTES_PER_CONTAINER)
 
 
 if __name__ == "__main__":
@@ -96,4 +131,4 @@ if __name__ == "__main__":
     parser.add_argument("--containers", type=int, default=30)
     options = parser.parse_args()
     for measured in measure(options.nodes, options.containers):
-        print(measured)
+        print(measured, flush=True)

@@ -20,7 +20,7 @@ _EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
 _HOST_DOWN = b"Host Down"
 
 
-_MOST_KEPT = 8 * 2**20
+_MOST_KEPT = 12 * 2**20
 """Bytes of rows that are kept: about 5,000 rows. Those beyond are rendered each time (20 µs each)."""
 
 

@@ -326,7 +326,9 @@ _Port = tuple[int, str, int | None, str]
 
 def _bounded(ports: Iterator[_Port], pool: Pool) -> tuple[Port, ...]:
     made = tuple(Port(*each) for each in _sorted(ports))
-    return made if len(made) > _SHARED_PORTS else pool.same(made)
+    if len(made) > _SHARED_PORTS:
+        return made
+    return pool.same(made, sum(len(port.protocol) + len(port.ip) for port in made))
 
 
 def _sorted(ports: Iterator[_Port]) -> list[_Port]:

@@ -113,7 +113,7 @@ def packed_labels(labels: Mapping[str, str] | None, pool: Pool) -> Any:
     )
     own = [labels[key] for key in keys if key in _OWN]
     if not own:
-        return pool.same((common,)) if len(keys) < _SHORT else (common,)
+        return pool.same((common,), sum(len(key) + len(labels[key]) for key in keys))
     return common, *[pool.text(each) if len(each) < _SHORT else each for each in own]
 
 

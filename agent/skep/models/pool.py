@@ -60,13 +60,20 @@ class Pool:
         size = sum(len(text) for row in rows for text in row if text)
         return rows if size > 8 * LONGEST else self._keep(rows, rows, size)
 
-    def same(self, value: T) -> T:
-        """This value, which is small, can be a key of a dictionary, and is equal to none of another type (no float, no bool)."""
+    def same(self, value: T, size: int = 0) -> T:
+        """This value, which can be a key of a dictionary, and is equal to none of another type (no float, no bool).
+
+        size: the characters of its texts.
+        """
         found = self._new.get(value)
-        return cast(T, found) if found is not None else self._keep(value, value)
+        if found is not None:
+            return cast(T, found)
+        return value if size > 8 * LONGEST else self._keep(value, value, size)
 
     def parsed(self, kind: str, source: bytes, make: Callable[[], T]) -> T:
         """What `make` makes of just these bytes; `kind` names the maker. What it raises is raised each time."""
+        if len(source) > MOST_CHARACTERS // 32:
+            return make()
         key = kind, hashlib.blake2b(source, digest_size=16).digest()
         found = self._new.get(key)
         if found is None:
