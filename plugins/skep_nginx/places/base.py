@@ -14,7 +14,7 @@ from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
 
-__all__ = ["Place", "Refused", "ask_generation", "make_folder", "read_file", "run_command", "write_file"]
+__all__ = ["Place", "Refused", "ask_generation", "make_folder", "read_file", "run_command", "write_candidate", "write_file"]
 
 _COMMAND_TIMEOUT = 30.0
 _PROCESS = re.compile(r"^\d+#\d+: ")  # whose ids say nothing to anybody
@@ -139,6 +139,21 @@ async def make_folder(path: Path) -> None:
         await asyncio.to_thread(path.mkdir, 0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise TemporaryError(f"cannot make {path}: {error.strerror}") from None
+
+
+async def write_candidate(path: Path, text: bytes) -> None:
+    """Write a file that only a test reads: it need not outlive a crash, so nobody waits for the disk. Raises TemporaryError."""
+
+    def write() -> None:
+        path.unlink(missing_ok=True)
+        with path.open("xb") as file:
+            file.write(text)
+        path.chmod(0o644)
+
+    try:
+        await asyncio.to_thread(write)
+    except OSError as error:
+        raise TemporaryError(f"cannot write {path}: {error.strerror}") from None
 
 
 async def read_file(path: Path) -> bytes | None:

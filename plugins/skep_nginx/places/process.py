@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from skep import Cluster, TemporaryError
 from skep_nginx.certificates.shelf import Shelf
-from skep_nginx.places.base import ask_generation, read_file, run_command, said, write_file
+from skep_nginx.places.base import ask_generation, read_file, run_command, said, write_candidate, write_file
 from skep_nginx.places.master import Master
 from skep_nginx.places.own import OwnContainer, view_from
 from skep_nginx.places.user import Account, find_program
@@ -190,7 +190,7 @@ class ProcessPlace:
     async def test(self, rendered: Rendered) -> None:
         """`nginx -t`, as the user that nginx runs as."""
         account = await self._prepare()
-        await write_file(self._candidate, rendered.text)
+        await write_candidate(self._candidate, rendered.text)
         await run_command(await self._command(account, str(self._candidate), "-t", "-q"))
 
     async def install(self, rendered: Rendered) -> None:
