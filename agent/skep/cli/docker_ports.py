@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import Any
 
+from skep.cli.docker_flags import csv_fields
+
 __all__ = ["add_port", "expose"]
 
 _PUBLISH = re.compile(
@@ -16,7 +18,9 @@ _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
 
 
 def add_port(body: dict[str, Any], text: str) -> None:
-    """Take up `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `8000-8010:8000-8010`. Raises ValueError."""
+    """Take up `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `8000-8010:8000-8010`, `published=8080,target=80`. Raises ValueError."""
+    if "=" in text:
+        text = _short(text)
     match = _PUBLISH.fullmatch(text)
     if match is None:
         raise ValueError("expected [[IP:]PORT:]PORT[/tcp|udp|sctp], such as 8080:80")
@@ -40,6 +44,17 @@ def add_port(body: dict[str, Any], text: str) -> None:
         bindings.append({"HostIp": ip, "HostPort": wanted})
 
 
+def _short(text: str) -> str:
+    """The long form as the short one; what else it may say is the affair of services."""
+    fields = csv_fields(text)
+    unknown = set(fields) - {"target", "published", "protocol", "mode"}
+    if unknown or not fields.get("target"):
+        raise ValueError("expected published=PORT,target=PORT,protocol=tcp, of which target must be there")
+    published = (fields.get("published") or [""])[0]
+    protocol = (fields.get("protocol") or ["tcp"])[0]
+    return f"{published}:{fields['target'][0]}/{protocol}"
+
+
 def expose(body: dict[str, Any], text: str) -> None:
     """Take up `80`, `8000-8010/udp`. Raises ValueError."""
     ports, _, protocol = text.partition("/")
@@ -59,6 +74,6 @@ def _range(text: str) -> range:
     if match is None:
         raise ValueError(f"{text!r} is not a port")
     first, last = int(match[1]), int(match[2] or match[1])
-    if not 1 <= first <= last <= 65535:
-        raise ValueError(f"{text!r} is not a port, or a range of them (1 to 65535)")
+    if not first <= last <= 65535:
+        raise ValueError(f"{text!r} is not a port, or a range of them (0 to 65535)")
     return range(first, last + 1)

@@ -49,7 +49,7 @@ def test_switches_may_have_a_value() -> None:
 def test_a_variable_without_value_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERE", "1")
     monkeypatch.delenv("NOT_HERE", raising=False)
-    assert body("-e HERE -e NOT_HERE x")["Env"] == ["HERE=1"]
+    assert body("-e HERE -e NOT_HERE x")["Env"] == ["HERE=1", "NOT_HERE"]
 
 
 def test_a_file_of_variables(tmp_path: Path) -> None:
@@ -78,9 +78,7 @@ def test_published_ports(publish: str, bindings: dict[str, Any]) -> None:
     assert set(made["ExposedPorts"]) == set(bindings)
 
 
-@pytest.mark.parametrize(
-    "publish", ["x", "0", "65536", "9-8", "80/xyz", "1.2.3:1:1", "1-2:1-3", "a:1:2", "::", "1:2:3:4"]
-)
+@pytest.mark.parametrize("publish", ["x", "65536", "9-8", "80/xyz", "1.2.3:1:1", "1-2:1-3", "a:1:2", "::", "1:2:3:4"])
 def test_bad_ports_are_named(publish: str) -> None:
     with pytest.raises(RequestError, match="-p"):
         body(f"-p {publish} x")
@@ -104,7 +102,7 @@ def test_bad_values_are_named(text: str) -> None:
 
 def test_what_ties_it_to_other_containers() -> None:
     host = body("--link db:database --link web --volumes-from data:ro --net container:web x")["HostConfig"]
-    assert host["Links"] == ["db:database", "web:web"]
+    assert host["Links"] == ["db:database", "web"]
     assert host["VolumesFrom"] == ["data:ro"]
     assert host["NetworkMode"] == "container:web"
 
@@ -112,7 +110,7 @@ def test_what_ties_it_to_other_containers() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("--gpus all x", "--gpus"),
+        ("--gpu all x", "--gpu; did you mean --gpus"),
         ("-dz x", "-z"),
         ("-d", "no image"),
         ("", "no image"),
