@@ -18,8 +18,8 @@ __all__ = ["Collector"]
 
 _log = logging.getLogger("skep")
 
-YOUNG = 7000
-"""Objects more than before, at which the young ones are gone through: a few milliseconds."""
+YOUNG = 1000
+"""Objects more than before, at which the young ones are gone through; of ten times as many, that takes a few milliseconds."""
 NEVER = 2**30
 PAUSE = 600.0
 """Seconds between two looks at whether all is to be gone through."""
