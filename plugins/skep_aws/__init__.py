@@ -1,0 +1,13 @@
+"""The plugin `aws`."""
+
+from __future__ import annotations
+
+from skep import Plugin
+
+__all__ = ["AwsPlugin"]
+
+
+class AwsPlugin(Plugin):
+    """See README.md."""
+
+    name = "aws"
