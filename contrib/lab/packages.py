@@ -40,6 +40,8 @@ PEERS = {
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ENGINE_PACKAGES = ("docker.io", "containerd")
 """Not runc: that of a later release wants a later C library. This system's serves every generation."""
+_NGINX_PACKAGES = ("nginx", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3t64", "libzstd1", "zlib1g")
+"""With all libraries, so that it runs on a system whose own are older."""
 
 
 def missing(programs: dict[str, str] | None = None) -> list[str]:
@@ -88,6 +90,34 @@ def _found(program: str) -> bool:
 def fetch_engine(release: str, directory: Path) -> None:
     """Unpack the Docker Engine of a Debian release into `directory`; nothing is installed.
 
+    Raises LabError when the release or its packages cannot be had.
+    """
+    fetch(release, directory, _ENGINE_PACKAGES)
+    run(str(directory.absolute() / "usr/sbin/dockerd"), "--version")
+
+
+def fetch_nginx(release: str, directory: Path) -> Path:
+    """Unpack nginx of a Debian release, with the libraries that it was built for, into `directory`: the program to run.
+
+    Raises LabError when the release or its packages cannot be had.
+    """
+    fetch(release, directory, _NGINX_PACKAGES)
+    root = directory.absolute()
+    libraries = ":".join(str(root / folder) for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
+    loader = next(root.glob("**/ld-linux-x86-64.so.2"), None)
+    if loader is None:
+        raise LabError(f"nginx of {release} comes without a loader for this machine")
+    program = root / "nginx"
+    words = shlex.join([str(loader), "--library-path", libraries, str(root / "usr/sbin/nginx")])
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    program.chmod(0o755)
+    run(str(program), "-v")
+    return program
+
+
+def fetch(release: str, directory: Path, packages: Collection[str]) -> None:
+    """Unpack packages of a Debian release into `directory`; nothing is installed.
+
     apt works on lists of its own, so that this system never learns of the other release. Raises LabError
     when the release or its packages cannot be had.
     """
@@ -108,12 +138,11 @@ def fetch_engine(release: str, directory: Path) -> None:
     }
     command = ("apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items()))
     run(*command, "update", seconds=300)
-    wanted = " && ".join(shlex.join((*command, "download", package)) for package in _ENGINE_PACKAGES)
+    wanted = " && ".join(shlex.join((*command, "download", package)) for package in packages)
     run("sh", "-c", f"cd {shlex.quote(str(apt / 'debs'))} && {wanted}", seconds=300)
     for package in sorted((apt / "debs").glob("*.deb")):
         run("dpkg", "-x", str(package), str(directory))
     shutil.rmtree(apt)
-    run(str(directory / "usr/sbin/dockerd"), "--version")
 
 
 def _archive() -> str:

@@ -149,6 +149,9 @@ class Acme:
             self._fail(self._records.get(names) or Record(names=names, tried_at=now), "refused", str(reason))
         except SkepError as error:
             self._fail(self._records.get(names) or Record(names=names, tried_at=now), "away", str(error))
+        except Exception as error:  # a mistake of ours costs no site, and no other certificate
+            self._log.exception("the order for %s broke", names[0])
+            self._fail(self._records.get(names) or Record(names=names, tried_at=now), "refused", type(error).__name__)
         else:
             self._records[names] = record
             self._unsaved.add(names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -51,16 +50,15 @@ class Window:
     """At most `most` orders within an hour. Times are seconds since the epoch, as those of the orders before a restart count too."""
 
     most: int
-    _times: deque[float] = field(default_factory=deque)
+    _times: list[float] = field(default_factory=list)
 
     def seed(self, times: Iterable[float]) -> None:
         """Those before a restart."""
-        self._times = deque(sorted([*self._times, *times]))
+        self._times += times
 
     def take(self, now: float) -> bool:
         """Whether one more is allowed now; it counts then."""
-        while self._times and not now - HOUR < self._times[0] <= now:
-            self._times.popleft()
+        self._times = [time for time in self._times if now - HOUR < time <= now]
         if len(self._times) >= self.most:
             return False
         self._times.append(now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from skep_nginx.acme.settings import is_email
@@ -71,7 +71,7 @@ def plan(asks: Iterable[Ask]) -> Plan:
 
 def _names(ask: Ask) -> tuple[str, ...]:
     if ask.text is None:
-        return tuple(sorted({host for host in ask.owned if _may_have(host)}))
+        return tuple(sorted({str(host) for host in ask.owned if _may_have(host)}))
     if len(ask.text) > _LONGEST:
         raise ValueError(f"LETSENCRYPT_HOST has {len(ask.text)} characters: at most {_LONGEST} are taken")
     names = sorted({parse_name(item) for item in ask.text.split(",") if item.strip()})
@@ -80,7 +80,7 @@ def _names(ask: Ask) -> tuple[str, ...]:
     for name in names:
         if not any(_covers(host, name) for host in ask.owned):
             raise ValueError(
-                f"LETSENCRYPT_HOST has {name!r}, which this container does not serve: name it in VIRTUAL_HOST too"
+                f"LETSENCRYPT_HOST has {name!r}, which this container does not serve by plain HTTP: name it in VIRTUAL_HOST too"
             )
     return tuple(names)
 
@@ -116,12 +116,3 @@ def _covers(host: str, name: str) -> bool:
     if host.endswith(".*"):
         return name.startswith(host[:-1])
     return host == name
-
-
-def owners(hosts: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
-    """Who serves what, from which containers serve each host."""
-    found: dict[str, list[str]] = {}
-    for host, containers in hosts.items():
-        for container in containers:
-            found.setdefault(container, []).append(host)
-    return {container: tuple(sorted(served)) for container, served in found.items()}

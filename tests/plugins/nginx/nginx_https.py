@@ -12,7 +12,7 @@ from typing import Any
 from skep.testing import EmbeddedEngine
 from skep_nginx.settings import TlsSettings
 from tests.plugins.nginx.nginx_certificates import Authority
-from tests.plugins.nginx.nginx_tools import Served, free_port, serving
+from tests.plugins.nginx.nginx_tools import Served, ask, free_port, serving
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Secured:
     async def get(self, host: str, **how: Any) -> Seen:
         """Shake hands for a host and ask; raises ssl.SSLError or OSError where that is refused."""
         return await asyncio.to_thread(fetch, self.https, host, self.authority, **how)
+
+    async def served_plainly(self, host: str) -> int:
+        """The status of a plain request."""
+        return (await ask(self.served.port, host))[0]
 
     async def until(self, host: str, seconds: float = 15.0, status: int = 200, **how: Any) -> Seen:
         """Ask until it is answered so."""

@@ -77,8 +77,8 @@ class Pebble:
         return await self.get(f"https://127.0.0.1:{self.management}/roots/0")
 
     def orders(self) -> int:
-        """How many orders came so far."""
-        return self.log.read_text().count("/order-plz")
+        """How many orders it took so far."""
+        return self.log.read_text().count("Added order")
 
     async def stop(self) -> None:
         for process in self._processes:

@@ -151,6 +151,7 @@ async def test_a_refused_name_waits_alone(
         again.want(plan("blocked.example", "shop.example", "other.example"))
         await until(lambda: states(again) == ["failing", "valid", "valid"] or "other" not in str(again.status()), 30)
         assert ca.orders() == tried + 1
+        assert again.status()[0]["failures"] == 1
 
 
 async def test_a_challenge_that_nobody_answers_says_what_to_do(
