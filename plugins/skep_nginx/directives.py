@@ -17,7 +17,7 @@ _DIRECTIVES = """
     access_log add_header allow auth_basic auth_basic_user_file client_body_temp_path client_max_body_size daemon
     default_type deny error_log events fastcgi_index fastcgi_keep_conn fastcgi_param fastcgi_pass fastcgi_temp_path
     grpc_pass grpc_set_header gzip_types hash http http2 http3 if include ip_hash keepalive
-    large_client_header_buffers least_conn listen location log_format map pid proxy_buffer_size proxy_buffers
+    keepalive_min_timeout large_client_header_buffers least_conn listen location log_format map pid proxy_buffer_size proxy_buffers
     proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass
     proxy_set_header proxy_temp_path random real_ip_header resolver return root scgi_temp_path server server_name
     server_names_hash_bucket_size server_names_hash_max_size server_tokens set_real_ip_from ssl_certificate

@@ -46,6 +46,8 @@ def http_lines(proxy: Proxy, style: Style) -> tuple[Directive, ...]:
         Line("server_names_hash_max_size", (str(max(512, 2 * len(proxy.sites))),)),
         Line("large_client_header_buffers", ("4", "16k")),
         Line("client_max_body_size", (str(style.max_body),)),
+        # At a reload, connections that clients keep stay open for their next request.
+        *((Line("keepalive_min_timeout", ("5s",)),) if style.features.version >= (1, 27, 4) else ()),
         Line("gzip_types", tuple(_COMPRESSED.split())),
         *_logs(style),
         *((Line("resolver", style.resolvers),) if style.resolvers else ()),
