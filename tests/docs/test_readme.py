@@ -72,8 +72,12 @@ def test_the_cluster_and_nginx_before_it(folder: Path) -> None:
         f"it ended behind {done[-1]}\n{(folder / 'session.log').read_text()}"
     )
     for command, words in SAID:
-        (output,) = [each.output for each in done if each.command.startswith(command)]
+        output = next(each.output for each in done if each.command.startswith(command))
         assert re.search(words, output, re.MULTILINE), f"{command}\n{output}"
+    for command, output in SHOWN.items():
+        (real,) = [each.output for each in done if each.command == command]
+        assert output.strip() in real, f"{command}: the README shows another answer\n{real}"
+    assert len(SHOWN) == 4
     assert counted(done) == ["1", "1"]
     assert not list((folder / "run" / "skep-lab").glob("*")), "the lab is still up"
 
@@ -87,12 +91,22 @@ SAID = [
     ("docker ps", r"backend2/postgres,backend2/postgres-counter/postgres"),
     ("docker ps", r"10\.\d+\.0\.14:\d+->80/tcp +backend2/postgres-counter$"),
     (REFUSED, r'backend2: constraint model==quantum: its label model is "large-disk"'),
-    ("skep explain", r"^frontend +refused .*its label public is \"yes\""),
-    ("skep explain", r"^it would go to swarm-master$"),
+    ("skep explain -- -e constraint:public==no", r"^frontend +refused .*its label public is \"yes\""),
+    ("skep explain -- -e constraint:public==no", r"^it would go to swarm-master$"),
+    (
+        "skep decisions",
+        r"^[0-9a-f]{8} .* redis +redis +backend1 +created +constraint:public!=yes constraint:model==high-memory$",
+    ),
+    ("skep decisions show redis", r"^backend1 +chosen "),
+    ("skep decisions replay", r"^the same answer: backend1$"),
     ("skep nodes", r"^backend1 +healthy +2 \(2 up\)"),
     ("skep nginx status", r"^redis-counter\.docker  backend1/redis-counter"),
 ]
 """What commands print, as expressions."""
+
+
+SHOWN = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ |```).*\n)+)", README.read_text(), re.MULTILINE))
+"""What the README shows of commands' answers."""
 
 
 def counted(done: list[Done]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ _ID = click.argument("id_", metavar="ID", shell_complete=_complete_id)
 @_ID
 @click.pass_obj
 def show(agent: AgentClient, as_json: bool, id_: str) -> None:
-    """Show one decision, node by node. The beginning of its ID is enough."""
+    """Show one decision, node by node. The beginning of its ID is enough, or the container's name for the latest about it."""
     found = agent.get(f"/decisions/{_checked(id_)}")
     if as_json:
         show_json(found)
@@ -134,6 +135,6 @@ def replay(as_json: bool, file: Path) -> None:
 
 
 def _checked(id_: str) -> str:
-    if not id_.isalnum():
-        raise click.UsageError(f"{id_!r} is no id of a decision; skep decisions lists them")
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", id_):
+        raise click.UsageError(f"{id_!r} is no id of a decision and no container's name; skep decisions lists them")
     return id_

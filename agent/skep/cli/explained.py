@@ -29,10 +29,14 @@ def show_explanation(answer: dict[str, Any], *, would: bool) -> None:
 
 
 def _row(node: dict[str, Any], strategies: list[str], with_total: bool) -> list[str]:
-    given = {each["strategy"]: f"{each['score']:.6g}" for each in node["scores"]}
-    total = "" if node["score"] is None else f"{node['score']:.6g}"
+    given = {each["strategy"]: _number(each["score"]) for each in node["scores"]}
+    total = "" if node["score"] is None else _number(node["score"])
     cells = [given.get(name, "") for name in strategies] + ([total] if with_total else [])
     return [node["node"], node["verdict"], *cells, "; ".join(_against(node))]
+
+
+def _number(value: float) -> str:
+    return f"{value + 0.0:.6g}"  # no -0
 
 
 def _against(node: dict[str, Any]) -> Iterator[str]:

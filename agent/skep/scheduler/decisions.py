@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -16,8 +15,6 @@ from skep.scheduler.request import PlacementRequest
 from skep.scheduler.scheduler import Reservation, Rule, Scheduler
 
 __all__ = ["Decisions"]
-
-_log = logging.getLogger("skep.create")
 
 
 class Decisions:
@@ -43,7 +40,13 @@ class Decisions:
         return len(self._kept)
 
     def get(self, id_: str) -> Decision:
-        """The decision of that id, or of the only one that begins so. Raises NotFoundError."""
+        """The decision of that id, the latest one about a container of that name, or the only one whose id begins so.
+
+        Raises NotFoundError.
+        """
+        named = next((each for each in self if id_ and each.request.container.name == id_), None)
+        if named is not None and id_ not in self._kept:
+            return named
         found = [self._kept[id_]] if id_ in self._kept else [v for k, v in self._kept.items() if k.startswith(id_)]
         if len(found) != 1 or not id_:
             what = f"{len(found)} decisions begin" if found and id_ else "no decision is kept"
@@ -74,10 +77,6 @@ class Decisions:
                 self._note(decision, error.placement, extra)
             self._end(decision, "refused", error=error.summary)
             if self._most:
-                name = request.container.name or "without a name"
-                _log.warning(
-                    "container %s: no node takes it (skep decisions show %s): %s", name, decision.id, error.summary
-                )
                 error.add_hint(f"skep decisions show {decision.id} tells more")
             raise
         except RequestError as error:

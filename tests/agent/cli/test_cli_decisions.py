@@ -45,6 +45,7 @@ async def test_a_decision_is_listed_shown_and_made_once_more(skep: Any, docker: 
     assert re.search(r"^two +refused +constraint disk==ssd: it has no label disk$", shown, re.M)
     assert re.search(r"^one +chosen ", shown, re.M)
     assert f"container {id_[:12]} created in" in shown
+    assert await skep("decisions", "show", "web") == shown
     await docker("rm", "web")
     file = tmp_path / "decision.json"
     file.write_text(await skep("decisions", "export", row["id"]))
