@@ -9,9 +9,9 @@ from skep.testing import EmbeddedEngine
 from tests.plugins.nginx.nginx_tools import Backend, ask, serving, until
 
 
-def run(node: EmbeddedEngine, name: str, backend: Backend, health: str | None = None, **options: object) -> None:
+def run(node: EmbeddedEngine, name: str, backend: Backend, health: str | None = None) -> None:
     ports = {"80/tcp": f"127.0.0.1:{backend.port}"}
-    node.run(name, env={"VIRTUAL_HOST": "shop.example"}, ports=ports, health=health, **options)
+    node.run(name, env={"VIRTUAL_HOST": "shop.example"}, ports=ports, health=health)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_a_stop_signal_takes_it_out_while_it_still_runs(
     folder: Path, node: EmbeddedEngine, one: Backend, two: Backend
 ) -> None:
     """As when somebody stops it at the engine, past skep: its engine tells the signal before the end."""
-    run(node, "web1", one, command="sleep infinity")
+    run(node, "web1", one)
     run(node, "web2", two)
     async with serving(folder, node) as served:
         await served.live("shop.example")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,12 @@ class Nginx:
 
     def complaint(self) -> str:
         return ""
+
+    async def describe(self) -> str:
+        return "nginx version: nginx/1.22.1"
+
+    async def lay(self, files: Mapping[str, bytes]) -> str:
+        return "/nowhere"
 
 
 def applier(nginx: Nginx) -> Applier:
