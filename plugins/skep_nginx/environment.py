@@ -98,6 +98,7 @@ def _tls(reader: _Reader, *, ipv6: bool) -> dict[str, Any]:
         "non_get_redirect": int(reader.read("NON_GET_REDIRECT", _one_of(*map(str, NON_GET)), "301")),
         "hsts": reader.text("HSTS", "max-age=31536000"),
         "policy": reader.text("SSL_POLICY", "Mozilla-Intermediate"),
+        "dhparam": _dhparam(reader),
         "trust_default": reader.flag("TRUST_DEFAULT_CERT", default=True),
         "http_without_certificate": reader.flag("ENABLE_HTTP_ON_MISSING_CERT", default=True),
         "http2": reader.flag("ENABLE_HTTP2", default=True),
@@ -105,6 +106,11 @@ def _tls(reader: _Reader, *, ipv6: bool) -> dict[str, Any]:
         "challenges": _challenges(reader),
         "challenges_unknown_host": reader.flag("ACME_HTTP_CHALLENGE_ACCEPT_UNKNOWN_HOST", default=False),
     }
+
+
+def _dhparam(reader: _Reader) -> int:
+    skip = reader.flag("DHPARAM_SKIP", default=False) or not reader.flag("DHPARAM_GENERATION", default=True)
+    return 0 if skip else int(reader.read("DHPARAM_BITS", _one_of("2048", "3072", "4096"), "4096"))
 
 
 def _challenges(reader: _Reader) -> str:
