@@ -142,7 +142,7 @@ class Acme:
             await self._storage.keep(record)
             chain, key = await self._client.order(names, order.email)
             record = replace(record, chain=chain, key=key, retry_at=0.0, failures=0, kind="", reason="")
-            self._pairs[names] = await asyncio.to_thread(self._read, record)
+            pair = await asyncio.to_thread(self._read, record)
         except OrderFailed as failure:
             self._fail(record, failure.kind, str(failure))
         except Unusable as reason:  # it would be so again
@@ -155,6 +155,8 @@ class Acme:
         else:
             self._records[names] = record
             self._unsaved.add(names)
+            await self._save()  # before anybody hears of it: it cost an order
+            self._pairs[names] = pair
             self.orders["issued"] += 1
             until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(self._pairs[names].not_after))
             self._log.info("a certificate for %s is issued, valid until %s UTC", ", ".join(names), until)
