@@ -71,5 +71,5 @@ class Common:
     """`pool`: values that engines tell alike. `connecting`, `reading`: who is connected to, and who is read as a whole, at the same time."""
 
     pool: Pool = field(default_factory=Pool)
-    connecting: Turns = field(default_factory=lambda: Turns(32, 0.25))
+    connecting: Turns = field(default_factory=lambda: Turns(32, 1.0))
     reading: Turns = field(default_factory=lambda: Turns(8, 1.0))

@@ -50,6 +50,8 @@ class Reads:
     def __init__(self, engine: Engine, pool: Pool, *, list_timeout: float, inspect_timeout: float) -> None:
         self.engine = engine
         self.name = engine.address
+        self.answered = 0.0
+        """When the engine answered last, whatever, by the loop's clock."""
         self._pool = pool
         self._list_timeout = list_timeout
         self._inspect_timeout = inspect_timeout
@@ -135,6 +137,7 @@ class Reads:
                 asyncio.timeout(timeout),
                 self.engine.stream("GET", path, query=query, version=version) as response,
             ):
+                self.answered = asyncio.get_running_loop().time()
                 async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > most:

@@ -127,9 +127,12 @@ class Session:
         return node
 
     async def _heartbeat(self) -> None:
+        """Ping when the engine has said nothing for a while: one that answers other reads lives."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._settings.ping_interval)
-            await self.reads.ping(self._settings.ping_timeout)
+            await asyncio.sleep(max(0.0, self.reads.answered + self._settings.ping_interval - loop.time()))
+            if loop.time() >= self.reads.answered + self._settings.ping_interval:
+                await self.reads.ping(self._settings.ping_timeout)
 
     # -- from the beginning
 
