@@ -76,8 +76,10 @@ def test_ports_that_are_refused(text: str) -> None:
 
 
 def test_the_last_entry_wins_as_in_the_container_itself() -> None:
-    container = Container("1", "web", "node1", env=("VIRTUAL_HOST=a;", "VIRTUAL_HOST=b.example", "VIRTUAL_PORT=81"))
+    container = Container(
+        id="1", name="web", node="node1", env=("VIRTUAL_HOST=a;", "VIRTUAL_HOST=b.example", "VIRTUAL_PORT=81")
+    )
     wish = read_wish(container, most_hosts=1)
     assert wish is not None
     assert (wish.hosts, wish.ports) == (("b.example",), (81,))
-    assert read_wish(Container("1", "web", "node1", env=("VIRTUAL_PORT=;",)), most_hosts=1) is None
+    assert read_wish(Container(id="1", name="web", node="node1", env=("VIRTUAL_PORT=;",)), most_hosts=1) is None

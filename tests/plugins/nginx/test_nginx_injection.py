@@ -89,9 +89,9 @@ def state(containers: Iterable[tuple[Mapping[str, str], str]]) -> ClusterState:
     state.put_node(Node("node1", "tcp://10.0.0.1:2375", ip="10.0.0.1", status=NodeStatus.HEALTHY))
     for number, (said, name) in enumerate(containers):
         container = Container(
-            str(number),
-            name,
-            "node1",
+            id=str(number),
+            name=name,
+            node="node1",
             state=ContainerState.RUNNING,
             created=float(number),
             env=tuple(f"{key}={value}" for key, value in said.items() if key.isupper()),

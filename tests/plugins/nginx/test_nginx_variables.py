@@ -1,5 +1,6 @@
 """Each thing that a container can say, through a real nginx."""
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -314,3 +315,35 @@ async def test_only_those_that_the_filters_hold_for(folder: Path, node: Embedded
     node.run("out", env={"VIRTUAL_HOST": "out.example"}, labels={"web": "no"}, NetworkMode="host")
     async with serving(folder, node, filters=("label=web=yes", "label=web")) as served:
         await served.live("shop.example")
+
+
+async def test_containers_cannot_send_nginx_to_files_or_other_paths(folder: Path, node: EmbeddedEngine) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /secret\r\nConnection: close\r\n\r\nmine")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    run(node, "evil", server.sockets[0].getsockname()[1], {})
+    async with serving(folder, node) as served:
+        await served.live("shop.example")
+        status, body = await ask(served.port, "shop.example")
+        assert status == 200
+        assert "mine" in body
+    server.close()
+
+
+async def test_two_lengths_or_hosts_of_a_request_do_not_reach_a_container(
+    folder: Path, node: EmbeddedEngine, one: Backend
+) -> None:
+    run(node, "web", one.port, {})
+    async with serving(folder, node) as served:
+        await served.live("shop.example")
+        for headers in (
+            "Host: other.example\r\n",
+            "Content-Length: 1\r\nContent-Length: 2\r\n",
+            "Transfer-Encoding: chunked, x\r\n",
+        ):
+            answer = await exchange(served.port, "shop.example", headers=headers, method="POST")
+            assert answer.split()[1] in ("400", "501"), headers
