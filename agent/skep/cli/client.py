@@ -26,7 +26,7 @@ START = "start one (skep run, manage or demo), or name it: --agent URL"
 
 T = TypeVar("T")
 _EVERY_AGENT_KNOWS = ("/health", "/nodes", "/containers", "/plugins", "/events", "/explain", "/decisions")
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 256 * 2**20
 _PAUSE = 0.1  # seconds between two questions of those that wait
 
 
@@ -52,6 +52,10 @@ class AgentClient:
     def get(self, path: str, *, accept: tuple[int, ...] = (), **query: str) -> Any:
         """Ask `GET path`; returns the decoded JSON. `accept` are error statuses whose answer is wanted too."""
         return _decoded(self._ask("GET", path, query, accept=accept), path)
+
+    def read(self, path: str) -> bytes:
+        """Ask `GET path`; returns the answer's body as it is."""
+        return self._ask("GET", path, {})
 
     def post(self, path: str, body: bytes = b"", **query: str) -> bytes:
         """Ask `POST path`; returns the answer's body."""

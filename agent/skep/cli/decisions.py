@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -108,7 +107,7 @@ def export(agent: AgentClient, id_: str) -> None:
 
     Environments and commands are not in it; names, addresses and labels are.
     """
-    click.echo(json.dumps(agent.get(f"/decisions/{_checked(id_)}/snapshot")))
+    click.echo(agent.read(f"/decisions/{_checked(id_)}/snapshot"))
 
 
 @decisions.command()

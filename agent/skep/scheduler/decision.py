@@ -21,8 +21,9 @@ __all__ = ["Answers", "Decision", "Outcome", "stripped"]
 Outcome = Literal["placing", "created", "refused", "failed"]
 """What became of it: it is under way, the engine made the container, no node was found (or a rule refused), the engine failed."""
 
-_TOLD = 10  # nodes that each plugin refuses and whose reasons are kept; where nothing fitted, more
-_TOLD_REFUSED = 100
+_FEW = 20  # nodes of which every reason is kept
+_TOLD = 2  # of more nodes, so many that each plugin refuses: a reason may look at all containers of a node, and a replay tells all
+_TOLD_REFUSED = 100  # where nothing fitted, and somebody will look
 _GROUPS = 64  # of equal scores that are kept, the best first
 _LONGEST = 500  # characters of a reason
 _BODY = ("Image", "Labels", "ExposedPorts")
@@ -78,7 +79,7 @@ class Answers:
     @classmethod
     def of(cls, placement: Placement, names: tuple[str, ...]) -> Answers:
         """Those of a placement just made; `names` are those of all nodes."""
-        most = _TOLD if placement.node is not None else _TOLD_REFUSED
+        most = _TOLD_REFUSED if placement.node is None or len(names) <= _FEW else _TOLD
         left, filters = placement.considered, []
         for plugin, verdict in placement.verdicts:
             filters.append(_Filter(plugin, verdict.kept.mask, _told(verdict.reason, left - verdict.kept, most)))

@@ -38,7 +38,7 @@ class KeptContainer(Struct, omit_defaults=True):
     exposed: tuple[Port, ...] = ()
     ports: tuple[Port, ...] = ()
     bindings: tuple[Port, ...] = ()
-    networks: tuple[Endpoint, ...] = ()
+    networks: tuple[str, ...] = ()
     network_mode: str = ""
     links: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
@@ -50,11 +50,13 @@ class KeptContainer(Struct, omit_defaults=True):
     @classmethod
     def of(cls, key: str, container: Container) -> KeptContainer:
         """What is kept of a container."""
-        return cls(key, **{name: getattr(container, name) for name in _CONTAINER})
+        fields = {name: getattr(container, name) for name in _CONTAINER}
+        return cls(key, **{**fields, "networks": tuple(each.network for each in container.networks)})
 
     def container(self, node: str) -> Container:
         """As a container on `node` again."""
-        return Container(node=node, **{name: getattr(self, name) for name in _CONTAINER})
+        fields = {name: getattr(self, name) for name in _CONTAINER}
+        return Container(node=node, **{**fields, "networks": tuple(map(Endpoint, self.networks))})
 
 
 _CONTAINER = tuple(field.name for field in msgspec.structs.fields(KeptContainer) if field.name != "key")
