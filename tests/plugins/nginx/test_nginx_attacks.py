@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skep import ClusterState, Container, ContainerState, Node, NodeStatus, Port
+from skep import Cluster, ClusterState, Container, ContainerState, Node, NodeStatus, Port
 from skep_nginx import NginxSettings
 from skep_nginx.collect import Backend, Collector
 from skep_nginx.directives import Block, Line, Ours, write
@@ -180,12 +180,16 @@ def test_nginx_itself_takes_the_longest_and_the_most() -> None:
     asyncio.run(nginx_takes(build(backends, RULES)))
 
 
+def _no_cluster() -> Cluster:
+    raise AssertionError("nobody asks for the cluster")
+
+
 async def nginx_takes(proxy: Proxy) -> None:
     folder = Path(tempfile.mkdtemp(prefix="skep-nginx-", dir="/tmp"))
     folder.chmod(0o755)
     try:
         own = NginxSettings(directory=str(folder), listen=(f"127.0.0.1:{free_port()}",))
-        place = ProcessPlace(own, logging.getLogger("test"))
+        place = ProcessPlace(own, logging.getLogger("test"), _no_cluster)
         await place.locate()
         await place.test(render(proxy, Style((Listen.parse(own.listen[0]),), own.status_socket, own.run)))
     finally:
