@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
     from skep.errors import (
+        AmbiguousError,
         ConflictError,
+        DeniedError,
         EngineError,
         EngineProtocolError,
         EngineTimeoutError,
         EngineUnreachableError,
         ExpressionError,
         NotFoundError,
+        NotReadyError,
         PluginError,
+        PropertyError,
         RequestError,
         SettingsError,
         SkepError,
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
         Lookup,
         Metric,
         Plugin,
+        Values,
         hookimpl,
     )
     from skep.http import (
@@ -119,6 +124,7 @@ __all__ = [
     "TLS",
     "Agent",
     "AgentClient",
+    "AmbiguousError",
     "Cluster",
     "ClusterState",
     "ConflictError",
@@ -137,6 +143,7 @@ __all__ = [
     "ContainerUnpaused",
     "ContainerUpdated",
     "Created",
+    "DeniedError",
     "DiscoveryBackend",
     "Duration",
     "Endpoint",
@@ -172,6 +179,7 @@ __all__ = [
     "NodeUnhealthy",
     "NodeUpdated",
     "NotFoundError",
+    "NotReadyError",
     "Placement",
     "PlacementError",
     "PlacementQuery",
@@ -180,6 +188,7 @@ __all__ = [
     "PluginError",
     "PluginSettings",
     "Port",
+    "PropertyError",
     "RequestError",
     "Room",
     "RoomSettings",
@@ -193,6 +202,7 @@ __all__ = [
     "TakenOver",
     "TemporaryError",
     "TlsSettings",
+    "Values",
     "Verdict",
     "Volume",
     "__version__",
@@ -227,13 +237,13 @@ _HOMES = {
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",
-    "errors": "ConflictError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError ExpressionError NotFoundError "
-    "PluginError RequestError SettingsError SkepError TemporaryError",
+    "errors": "AmbiguousError ConflictError DeniedError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError "
+    "ExpressionError NotFoundError NotReadyError PluginError PropertyError RequestError SettingsError SkepError TemporaryError",
     "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
     "ContainerStarted ContainerUnpaused ContainerUpdated LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
     "expressions": "Expression parse_expression",
     "files": "replace_file",
-    "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin hookimpl",
+    "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin Values hookimpl",
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",

@@ -7,11 +7,15 @@
     ├── PluginError               a plugin cannot be found, imported, configured or started
     ├── ExpressionError           a constraint or an affinity cannot be parsed
     ├── RequestError              a request is refused; carries the HTTP status to answer with
+    │   ├── PropertyError         400: a property of a lookup is missing or wrong
+    │   ├── DeniedError           403: we may not ask
     │   ├── NotFoundError         404
     │   ├── ConflictError         409
+    │   │   └── AmbiguousError        several have the name; lists them
     │   └── PlacementError        no node fits (see skep.scheduler); carries the explanation
     ├── EngineError               an engine answered with an error; carries its status and message
     └── TemporaryError            try again later; the core does so by itself, with back-off
+        ├── NotReadyError             what was looked up is there, but has no values yet
         ├── EngineUnreachableError    no connection to the engine, or it broke
         └── EngineTimeoutError        the engine took the connection and did not answer in time
 
@@ -21,15 +25,21 @@ a `TemporaryError` is retried, everything else is reported once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
+    "AmbiguousError",
     "ConflictError",
+    "DeniedError",
     "EngineError",
     "EngineProtocolError",
     "EngineTimeoutError",
     "EngineUnreachableError",
     "ExpressionError",
     "NotFoundError",
+    "NotReadyError",
     "PluginError",
+    "PropertyError",
     "RequestError",
     "SettingsError",
     "SkepError",
@@ -108,6 +118,24 @@ class ConflictError(RequestError):
     status = 409
 
 
+class AmbiguousError(ConflictError):
+    """Several things have the name that was looked up. `candidates` are they, as text that tells one from another."""
+
+    def __init__(self, message: str, candidates: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class PropertyError(RequestError):
+    """A property of a lookup is missing, unknown or wrong; the text names it and what would be right."""
+
+
+class DeniedError(RequestError):
+    """The credentials do not allow what was asked; the text names the action."""
+
+    status = 403
+
+
 class EngineError(SkepError):
     """An engine answered with an error status. `status` is that status, `message` the engine's own text."""
 
@@ -130,6 +158,10 @@ class TemporaryError(SkepError):
     def __init__(self, message: str, *, delay: float | None = None) -> None:
         super().__init__(message)
         self.delay = delay
+
+
+class NotReadyError(TemporaryError):
+    """What was looked up is there, but has no values yet, or only old ones: it is being made or changed."""
 
 
 class EngineUnreachableError(TemporaryError):

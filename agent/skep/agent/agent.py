@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,8 +17,8 @@ from skep.agent.listening import EventStream
 from skep.agent.watchdog import Watchdog
 from skep.cluster import Cluster
 from skep.events import LifecycleEvent
-from skep.hooks import Plugin
-from skep.plugins import PluginManager
+from skep.hooks import Plugin, Values
+from skep.plugins import Lookups, PluginManager
 from skep.scheduler import Decision, Decisions, Placement, PlacementRequest, Scheduler
 from skep.settings import PluginTable, Settings
 
@@ -66,6 +66,7 @@ class Agent:
             most=self.settings.placement.decisions,
             memory=self.settings.placement.decisions_memory,
         )
+        self.lookups = Lookups(self.plugins)
         self.watchdog: Watchdog | None = None
         self._server: HttpServer | None = None
         self._listeners: weakref.WeakSet[EventStream] = weakref.WeakSet()
@@ -153,6 +154,7 @@ class Agent:
             await discovery.start(_FIRST_LIST)
         await self.cluster.tried()
         stack.push_async_callback(self.plugins.stop)
+        stack.push_async_callback(self.lookups.aclose)
         await self.plugins.start()
         if self.settings.http.listen:
             self._server = control_server(self)
@@ -211,6 +213,19 @@ class Agent:
     def docker(self, node: str) -> aiodocker.Docker:
         """A client of the library aiodocker for a node's engine, closed with the agent. Raises NotFoundError."""
         return self.cluster.engine(node).docker
+
+    # -- lookups
+
+    async def lookup(
+        self, name: str, properties: Mapping[str, object], *, max_age: float | None = None, timeout: float | None = None
+    ) -> Values:
+        """Turn a name into values, by the lookup `name` of a plugin. `lookups.known` are all.
+
+        properties: texts, numbers, booleans, or lists of them. max_age: how old a kept answer may be, in seconds (0: ask anew; None: as the
+        lookup says). timeout: how long to wait, in seconds (None: as the lookup says). Equal questions at one time are asked once.
+        Raises as `Lookup.resolve`, NotFoundError where there is no such lookup, PluginError where it is broken.
+        """
+        return await self.lookups.ask(name, properties, max_age=max_age, timeout=timeout)
 
     @property
     def urls(self) -> list[str]:

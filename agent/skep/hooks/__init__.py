@@ -2,6 +2,15 @@
 
 from skep.hooks.marker import hookimpl
 from skep.hooks.plugin import Plugin
-from skep.hooks.requests import ContainerCreating, ContainerStopping, DiscoveryBackend, Lookup, Metric
+from skep.hooks.requests import ContainerCreating, ContainerStopping, DiscoveryBackend, Lookup, Metric, Values
 
-__all__ = ["ContainerCreating", "ContainerStopping", "DiscoveryBackend", "Lookup", "Metric", "Plugin", "hookimpl"]
+__all__ = [
+    "ContainerCreating",
+    "ContainerStopping",
+    "DiscoveryBackend",
+    "Lookup",
+    "Metric",
+    "Plugin",
+    "Values",
+    "hookimpl",
+]

@@ -162,7 +162,7 @@ class Plugin:
         return {}
 
     def lookups(self) -> Mapping[str, Lookup]:
-        """Ways to turn a name into values, by name."""
+        """Ways to turn a name into values, by name. Called without an agent too."""
         return {}
 
     def metrics(self) -> Iterable[Metric]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from skep.models import Container
     from skep.scheduler import PlacementRequest
 
-__all__ = ["ContainerCreating", "ContainerStopping", "DiscoveryBackend", "Lookup", "Metric"]
+__all__ = ["ContainerCreating", "ContainerStopping", "DiscoveryBackend", "Lookup", "Metric", "Values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,48 @@ class DiscoveryBackend(Protocol):
         ...
 
 
-Lookup = Callable[[Mapping[str, str]], Awaitable[Mapping[str, str]]]
-"""Properties to values; raises NotFoundError, ConflictError (ambiguous), TemporaryError (not yet)."""
+class Values(dict[str, str | list[str]]):
+    """What a lookup found, by attribute. `secret` names the attributes whose values no log and no table may show."""
+
+    def __init__(self, values: Mapping[str, str | list[str]] = {}, secret: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self.secret = frozenset(secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """A way to turn a name into values; `Agent.lookup` calls it, each distinct question once at a time, and keeps its answers.
+
+    `resolve` gets the properties, each a text or a list of texts, and raises: PropertyError (a property is missing or wrong),
+    NotFoundError, AmbiguousError (several match; it lists them), DeniedError, NotReadyError (it is there, but has no values yet), and
+    TemporaryError for what may go well later.
+    """
+
+    resolve: Callable[[Mapping[str, str | list[str]]], Awaitable[Values]]
+    help: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """What may be asked, with a text for people; a name that ends with `*` stands for all that begin so."""
+    required: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What is answered, with a text for people; `*` as in `properties`."""
+    actions: Mapping[str, str] = field(default_factory=dict)
+    """The IAM actions that `resolve` may call, each with the ARN that it needs them on (`*`: any)."""
+    package: str = ""
+    """A package that has the same resolver for a place without skep, as AWS Lambda: only the standard library is imported, and modules of
+    its own by relative imports. It has `async resolve(name, properties, aws)`; see skep_aws/resolvers. "" is none."""
+    max_age: float = 60.0
+    """How old an answer may be, in seconds, unless who asks says so."""
+    timeout: float = 30.0
+    """How long `resolve` may take, in seconds."""
+
+    def policy(self, role: str = "") -> dict[str, object]:
+        """The least IAM policy that it needs, as a document; `role`: the ARN of a role that it takes on."""
+        by_resource: dict[str, list[str]] = {}
+        wanted = dict(self.actions) | ({"sts:AssumeRole": role} if role else {})
+        for action, resource in sorted(wanted.items()):
+            by_resource.setdefault(resource, []).append(action)
+        statements = [{"Effect": "Allow", "Action": each, "Resource": arn} for arn, each in by_resource.items()]
+        return {"Version": "2012-10-17", "Statement": statements}
 
 
 @dataclass(frozen=True, slots=True)

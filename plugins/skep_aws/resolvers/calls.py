@@ -1,0 +1,86 @@
+"""How resolvers ask AWS: `Aws` is what a front end gives them, `Calls` what they use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .errors import AwsError, told
+
+__all__ = ["Aws", "Calls", "Place", "Values"]
+
+_MOST_PAGES = 1000
+
+
+class Values(dict[str, "str | list[str]"]):
+    """What was found, by attribute. `secret` names the attributes that no log may show."""
+
+    def __init__(self, values: Mapping[str, str | list[str]] = {}, secret: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self.secret = frozenset(secret)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to ask, and as whom: "" is the front end's own region, and its own credentials."""
+
+    region: str = ""
+    role: str = ""
+    """The ARN of a role to take on."""
+    external_id: str = ""
+    session: str = "skep"
+
+
+class Aws(Protocol):
+    """Carries out calls. Operations have the API's names (`DescribeStacks`), services botocore's (`cloudformation`)."""
+
+    async def call(self, place: Place, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one call, without pagination. Raises botocore's errors, or AwsError."""
+        ...
+
+
+class Calls:
+    """The calls of one lookup, in one place. All raise AwsError."""
+
+    def __init__(self, aws: Aws, place: Place) -> None:
+        self._aws = aws
+        self.place = place
+
+    async def __call__(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """Make one call."""
+        try:
+            return await self._aws.call(self.place, service, operation, parameters)
+        except Exception as error:
+            raise told(f"{service}:{operation}", error) from None
+
+    def at(self, region: str) -> Calls:
+        """The same in another region, unless the lookup names one."""
+        return self if self.place.region else Calls(self._aws, Place(region, *self._rest()))
+
+    def _rest(self) -> tuple[str, str, str]:
+        return self.place.role, self.place.external_id, self.place.session
+
+    async def pages(
+        self,
+        service: str,
+        operation: str,
+        key: str,
+        /,
+        by: tuple[str, str] = ("NextToken", "NextToken"),
+        **parameters: Any,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield all items below `key` of all pages. `by`: the answer's key that leads to the next page, and the parameter that takes it."""
+        seen: set[str] = set()
+        for _ in range(_MOST_PAGES):
+            answer = await self(service, operation, **parameters)
+            for item in answer.get(key) or ():
+                yield item
+            following = answer.get(by[0])
+            if not following:
+                return
+            if following in seen:
+                break
+            seen.add(following)
+            parameters[by[1]] = following
+        raise AwsError("temporary", "", f"{service}:{operation}: the pages of the answer do not end")

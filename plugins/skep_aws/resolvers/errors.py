@@ -1,0 +1,69 @@
+"""What can keep a lookup from its values. AWS' own errors are told apart by their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["AwsError", "Unresolved", "told"]
+
+NOT_FOUND, AMBIGUOUS, NOT_READY = "not found", "ambiguous", "not ready"
+BAD_PROPERTY, DENIED, TEMPORARY = "bad property", "denied", "temporary"
+
+_DENIED = (
+    "AccessDenied", "Unauthorized", "NotAuthorized", "AuthFailure", "OptInRequired", "InvalidClientTokenId", "UnrecognizedClient",
+    "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "InvalidAccessKeyId",
+)  # fmt: skip
+_TEMPORARY = (
+    "Throttl", "TooManyRequests", "RequestLimitExceeded", "RequestThrottled", "SlowDown", "BandwidthLimitExceeded", "PriorRequestNot",
+    "ProvisionedThroughputExceeded", "RequestTimeout", "ServiceUnavailable", "Unavailable", "Internal", "ExpiredToken", "RequestExpired",
+)  # fmt: skip
+"""How the codes begin. Credentials that have expired are renewed by whoever makes them."""
+_THROTTLED = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "RequestThrottled")
+
+
+_NO_CREDENTIALS = (
+    "NoCredentials", "PartialCredentials", "ProfileNotFound", "NoRegion", "UnauthorizedSSOToken", "SSOTokenLoad", "TokenRetrieval",
+)  # fmt: skip
+
+
+class Unresolved(Exception):
+    """A lookup has no values. `kind` says why: one of the constants of this module; `candidates` those that all match."""
+
+    def __init__(self, kind: str, message: str, candidates: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.candidates = tuple(candidates)
+
+
+class AwsError(Unresolved):
+    """AWS refused a call, with this code, or could not be asked (`code` is ""). `kind` is DENIED, TEMPORARY, or NOT_FOUND by default."""
+
+    def __init__(self, kind: str, code: str, message: str) -> None:
+        super().__init__(kind, message)
+        self.code = code
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it was one call too many in too short a time."""
+        return self.code.startswith(_THROTTLED)
+
+
+def told(action: str, error: Exception) -> AwsError:
+    """An error of botocore as ours. `action`: what was called, `ec2:DescribeVpcs`.
+
+    botocore's `ClientError` is known by its attribute `response`; everything else could not be asked at all.
+    """
+    if isinstance(error, AwsError):
+        return error
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        missing = type(error).__name__.startswith(_NO_CREDENTIALS)
+        return AwsError(DENIED if missing else TEMPORARY, "", f"{action}: {error or type(error).__name__}")
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = f"{action}: {code}: {response.get('Error', {}).get('Message', '')}"
+    if code.startswith(_DENIED):
+        return AwsError(DENIED, code, text)
+    if code.startswith(_TEMPORARY) or status >= 500:
+        return AwsError(TEMPORARY, code, text)
+    return AwsError(NOT_FOUND, code, text)
