@@ -132,7 +132,7 @@ async def idle(sites: int = 1000, seconds: float = 35.0) -> AsyncIterator[Measur
         await asyncio.sleep(seconds)
         share = 100 * (time.process_time() - cpu) / (time.monotonic() - began)
         yield Measured(f"idle, {sites} sites: CPU of the agent", share, "%", 1.0)
-        yield Measured(f"idle, {sites} sites: reloads", served.counts["reloads"] - reloads, "", 0.0)
+        yield Measured(f"idle, {sites} sites: reloads", served.counts["reloads"] - reloads, "", 0.5)
 
 
 async def run(options: argparse.Namespace) -> bool:

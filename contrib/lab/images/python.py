@@ -52,6 +52,8 @@ def skep(tree: Tree) -> tuple[str, ...]:
 def nginx_proxy(tree: Tree) -> tuple[str, ...]:
     """nginx and an agent, set up by nginx-proxy's variables, as the image of contrib/docker is."""
     settings = skep(tree)
+    install(tree, "acme", "cryptography", "josepy", "pyyaml")
+    tree.text("/etc/nginx/conf.d/default.conf", "")  # nginx's own site would be a second one for unknown hosts.
     nginx(tree)
     tree.program(Path("/usr/bin/setpriv"), "/usr/local/bin/setpriv")  # busybox's own lacks what the agent asks of it.
     return (*settings[:-2], "EXPOSE 80 443", 'CMD ["python3", "-m", "skep", "nginx", "proxy"]')

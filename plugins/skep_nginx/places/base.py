@@ -14,7 +14,16 @@ from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
 
-__all__ = ["Place", "Refused", "ask_generation", "make_folder", "read_file", "run_command", "write_candidate", "write_file"]
+__all__ = [
+    "Place",
+    "Refused",
+    "ask_generation",
+    "make_folder",
+    "read_file",
+    "run_command",
+    "write_candidate",
+    "write_file",
+]
 
 _COMMAND_TIMEOUT = 30.0
 _PROCESS = re.compile(r"^\d+#\d+: ")  # whose ids say nothing to anybody
@@ -90,20 +99,23 @@ async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0
     return body.decode("latin-1").strip()[:64]
 
 
-async def run_command(argv: Sequence[str]) -> bytes:
-    """Run a program to its end; what it printed. Raises Refused with what it said when it fails, TemporaryError when it cannot run or hangs."""
+async def run_command(argv: Sequence[str], stdout: int | None = None) -> bytes:
+    """Run a program to its end; what it printed, on both streams unless its output goes to the descriptor `stdout`.
+
+    Raises Refused with what it said when it fails, TemporaryError when it cannot run or hangs.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=asyncio.subprocess.PIPE if stdout is None else stdout,
+            stderr=asyncio.subprocess.STDOUT if stdout is None else asyncio.subprocess.PIPE,
         )
     except OSError as error:
         raise TemporaryError(f"cannot run {argv[0]}: {error.strerror}") from None
     try:
         async with asyncio.timeout(_COMMAND_TIMEOUT):
-            output, _ = await process.communicate()
+            printed, complained = await process.communicate()
     except TimeoutError:
         raise TemporaryError(f"{' '.join(argv)} did not end within {_COMMAND_TIMEOUT:.0f} s") from None
     finally:
@@ -111,6 +123,7 @@ async def run_command(argv: Sequence[str]) -> bytes:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+    output = printed if stdout is None else complained
     if process.returncode == -9:
         raise TemporaryError(f"{argv[0]} was killed")
     if process.returncode:

@@ -21,6 +21,7 @@ from skep_nginx.settings import NginxSettings
 
 __all__ = ["ProcessPlace"]
 
+_STDOUT = 1
 _STOP = 3.0
 _LINES_A_SECOND = 20
 
@@ -34,6 +35,7 @@ class ProcessPlace:
         self._settings = settings
         self._cluster = cluster
         self._own = OwnContainer()
+        self._stdout = _STDOUT if settings.access_log == "/dev/stdout" else None
         self._log = log
         self._conf = settings.home / "nginx.conf"
         self._candidate = settings.home / "candidate.conf"
@@ -99,7 +101,7 @@ class ProcessPlace:
             child = await asyncio.create_subprocess_exec(
                 *await self._command(await self._prepare(), str(self._conf)),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL if self._stdout is None else self._stdout,
                 stderr=its,
                 start_new_session=True,
             )
@@ -152,6 +154,9 @@ class ProcessPlace:
             try:
                 await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
                 await asyncio.to_thread(account.own, self._settings.run)
+                if self._stdout is not None and account.words:
+                    with suppress(OSError):  # nginx opens it by its name, and says itself when it may not
+                        os.fchown(self._stdout, account.uid, account.gid)
             except OSError as error:
                 raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
             self._account = account
@@ -191,7 +196,7 @@ class ProcessPlace:
         """`nginx -t`, as the user that nginx runs as."""
         account = await self._prepare()
         await write_candidate(self._candidate, rendered.text)
-        await run_command(await self._command(account, str(self._candidate), "-t", "-q"))
+        await run_command(await self._command(account, str(self._candidate), "-t", "-q"), self._stdout)
 
     async def install(self, rendered: Rendered) -> None:
         """Rename over the live file."""

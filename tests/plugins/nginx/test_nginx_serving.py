@@ -276,3 +276,19 @@ async def test_nginx_is_never_root(folder: Path, node: EmbeddedEngine) -> None:
         assert "CapEff:\t0000000000000000" in status
         modes = {path: path.stat().st_mode & 0o777 for path in (folder, folder / "run", folder / "nginx.conf")}
         assert modes == {folder: 0o755, folder / "run": 0o700, folder / "nginx.conf": 0o644}
+
+
+async def test_requests_are_logged_on_the_agents_own_output(
+    folder: Path, node: EmbeddedEngine, one: Backend, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node.run("web", **shop(one.port))  # type: ignore[arg-type]
+    async with serving(folder, node, access_log="/dev/stdout") as served:
+        await served.answers("shop.example", 200)
+        printed = ""
+
+        def logged() -> bool:
+            nonlocal printed
+            printed += capfd.readouterr().out
+            return '"GET / HTTP/1.1" 200' in printed
+
+        await until(logged)
