@@ -10,7 +10,7 @@ import re2
 
 from skep.expressions import Expression
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "regex_of"]
 
 _MEMORY = 2**20  # bytes that RE2 may take for one pattern, compiled and at work
 # What is one token to RE2, so that a backslash in front of another is not taken for the beginning of \A.
@@ -19,16 +19,16 @@ _LINE_ANCHORS = {r"\A": "^", r"\z": "$"}
 _NO_LINES = re.compile(r"\(\?\w*-\w*m")  # takes back that ^ and $ mean a line's ends
 
 
+def regex_of(expression: Expression) -> str:
+    """The regular expression that the value is read as; "" for a glob."""
+    return str(getattr(expression.pattern, "pattern", ""))
+
+
 class Lines:
     """The test for one expression with a pattern. It is cheap to make; what costs something is made at its first use."""
 
     def __init__(self, expression: Expression) -> None:
         self._expression = expression
-
-    @property
-    def regex(self) -> str:
-        """The regular expression that the value is read as; "" for a glob."""
-        return str(getattr(self._expression.pattern, "pattern", ""))
 
     def match(self, text: bytes) -> bool:
         """Whether the value fits a line; an empty text has none."""
@@ -36,7 +36,7 @@ class Lines:
 
     @cached_property
     def _match(self) -> Callable[[bytes], bool]:
-        pattern = self.regex
+        pattern = regex_of(self._expression)
         if not self._expression.is_regex:
             return _glob(self._expression.value)
         if "\n" in pattern or r"\C" in pattern or _NO_LINES.search(pattern):

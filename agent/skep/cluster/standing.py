@@ -27,11 +27,15 @@ _MOST_MASKS = 1024  # of one index
 
 
 class Note(NamedTuple):
-    """A container came to a node (1), or went (-1); 0: something else about the node changed, or it joined or left."""
+    """A container came to a node (1), or went (-1); 0: something else about the node changed, or it joined or left.
+
+    `text` is the container's name and id, one a line.
+    """
 
     node: NodeState
     container: Container | None
     change: int
+    text: str
 
 
 class KeyIndex:
@@ -50,13 +54,14 @@ class KeyIndex:
                 for key in keys_of(container):
                     self._add(key, node)
 
-    def apply(self, note: Note) -> None:
-        """Follow one change."""
-        if note.container is not None:
-            change = self._add if note.change > 0 else self._remove
-            for key in self._keys_of(note.container):
-                if change(key, note.node) and key in self._masks:
-                    self._masks[key] ^= 1 << note.node.ordinal
+    def apply(self, notes: Sequence[Note]) -> None:
+        """Follow changes, in their order."""
+        for node, container, change, _ in notes:
+            if container is not None:
+                count = self._add if change > 0 else self._remove
+                for key in self._keys_of(container):
+                    if count(key, node) and key in self._masks:
+                        self._masks[key] ^= 1 << node.ordinal
 
     def _add(self, key: Hashable, node: NodeState) -> bool:
         """True when the node is new to the key."""
@@ -113,17 +118,22 @@ class KeyIndex:
 
 
 class TestIndex:
-    """The nodes that hold a container that passes. `first`, if there is one, tells them at the start quicker than test by test."""
+    """The nodes that hold a container that passes. `first`, if there is one, tells them at the start quicker than test by test.
 
-    __slots__ = ("_holders", "_mask", "_test", "numbering", "position")
+    `may`, if there is one, tells of the names and ids of many containers, one a line, whether any of them may pass.
+    """
+
+    __slots__ = ("_holders", "_mask", "_may", "_test", "numbering", "position")
 
     def __init__(
         self,
         test: Callable[[Container], bool],
         nodes: Sequence[NodeState],
         first: Callable[[], Iterable[NodeState]] | None = None,
+        may: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._test = test
+        self._may = may
         self._holders = set(first() if first is not None else filter(self._passes, nodes))
         self._mask: int | None = None
         self.numbering = self.position = 0
@@ -131,12 +141,18 @@ class TestIndex:
     def _passes(self, node: NodeState) -> bool:
         return any(map(self._test, node.containers.values()))
 
-    def apply(self, note: Note) -> None:
-        """Follow one change. Where one that passes is gone, the node is looked through again: as it is by now, which is as good."""
-        node = note.node
-        if note.container is None or (node in self._holders) is (note.change > 0) or not self._test(note.container):
+    def apply(self, notes: Sequence[Note]) -> None:
+        """Follow changes. Where one that passes is gone, the node is looked through again: as it is by now, which is as good."""
+        may = self._may
+        if may is not None and not may("\n".join([note.text for note in notes]).encode("utf-8", "replace")):
             return
-        if note.change > 0:
+        holders, test = self._holders, self._test
+        for node, container, change, _ in notes:
+            if container is not None and (node in holders) is (change < 0) and test(container):
+                self._changed(node, came=change > 0)
+
+    def _changed(self, node: NodeState, *, came: bool) -> None:
+        if came:
             self._holders.add(node)
         elif self._passes(node):
             return
@@ -173,23 +189,24 @@ class NodeIndex:
             if rank is not None:
                 self._ranks[node] = rank
 
-    def apply(self, note: Note) -> None:
-        """Follow one change: of a node's own rank, whatever changed on it."""
-        node = note.node
-        old = self._ranks.get(node)
-        new = self._rank_of(node) if node.ordinal >= 0 else None
-        if old == new:
-            return
-        if new is None:
-            del self._ranks[node]
-        else:
-            self._ranks[node] = new
-        if self._masks is not None:
-            self._move(self._masks, 1 << node.ordinal, old, new)
+    def apply(self, notes: Sequence[Note]) -> None:
+        """Follow changes: of a node's own rank, whatever changed on it and however often."""
+        ranks, rank_of = self._ranks, self._rank_of
+        for node in {note[0] for note in notes}:
+            old = ranks.get(node)
+            new = rank_of(node) if node.ordinal >= 0 else None
+            if old == new:
+                continue
+            if new is None:
+                del ranks[node]
+            else:
+                ranks[node] = new
+            if self._masks is not None:
+                self._move(self._masks, 1 << node.ordinal, old, new)
 
     def _move(self, masks: dict[Any, int], bit: int, old: Any, new: Any) -> None:
         if old is not None:
-            left = masks[old] & ~bit
+            left = masks[old] ^ bit
             if left:
                 masks[old] = left
             else:
@@ -233,6 +250,14 @@ class Ranks(Sequence[tuple[Any, NodeSet]]):
     def scored(self, score_of: Callable[[Any], float]) -> Ranks:
         """The same groups, with what `score_of` makes of each rank in its place."""
         return Ranks(self._index, self._nodes, score_of)
+
+    def best(self, nodes: NodeSet) -> NodeState | None:
+        """The first of `nodes` in the first group that has any; None where none has."""
+        masks, wanted = self._masks, nodes.mask
+        for rank in self._order:
+            if found := masks[rank] & wanted:
+                return self._nodes[(found & -found).bit_length() - 1]
+        return None
 
     def __len__(self) -> int:
         return len(self._order)
@@ -284,7 +309,7 @@ class Standing:
             self._keep_up()
             del self._notes[: _MOST_NOTES // 2]
             self._first += _MOST_NOTES // 2
-        self._notes.append(Note(node, container, change))
+        self._notes.append(Note(node, container, change, f"{container.name}\n{container.id}" if container else ""))
 
     def _keep_up(self) -> None:
         """Before notes go: have the indexes of keys that were asked last follow them. To make one anew takes a look at every container."""
@@ -301,10 +326,11 @@ class Standing:
     def _follow(self, index: KeyIndex | TestIndex | NodeIndex) -> None:
         if index.numbering != self._numbering:
             index.renumber()
-        for at in range(index.position - self._first, len(self._notes)):
-            index.apply(self._notes[at])
         index.numbering = self._numbering
-        index.position = self._first + len(self._notes)
+        missed = self._notes[index.position - self._first :]
+        if missed:
+            index.apply(missed)
+            index.position += len(missed)
 
     def containers(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]], nodes: Sequence[NodeState]
@@ -312,15 +338,9 @@ class Standing:
         """The container index of that name."""
         return self._current(self._containers, key, lambda: KeyIndex(keys_of, nodes))
 
-    def tests(
-        self,
-        key: Hashable,
-        test: Callable[[Container], bool],
-        nodes: Sequence[NodeState],
-        first: Callable[[], Iterable[NodeState]] | None,
-    ) -> TestIndex:
-        """The test index of that name."""
-        return self._current(self._tests, key, lambda: TestIndex(test, nodes, first))
+    def tests(self, key: Hashable, make: Callable[[], TestIndex]) -> TestIndex:
+        """The test index of that name; `make` makes it where it is not there."""
+        return self._current(self._tests, key, make)
 
     def nodes(self, key: Hashable, rank_of: Callable[[NodeState], Any], nodes: Sequence[NodeState]) -> NodeIndex:
         """The node index of that name."""

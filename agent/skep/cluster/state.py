@@ -10,10 +10,10 @@ from typing import Any
 from skep.cluster import lookup
 from skep.cluster.containers import ContainerIndex
 from skep.cluster.journal import Journal
-from skep.cluster.lines import Lines
+from skep.cluster.lines import Lines, regex_of
 from skep.cluster.masks import Masks
 from skep.cluster.nodeset import NodeSet, mask_of
-from skep.cluster.standing import KeyIndex, Ranks, Standing
+from skep.cluster.standing import KeyIndex, Ranks, Standing, TestIndex
 from skep.expressions import Expression
 from skep.models import Container, ContainerState, Image, Network, Node, Volume, natural_key
 
@@ -302,7 +302,7 @@ class ClusterState:
         """
         if key is None:
             return self.node_set(s for s in self._order if any(test(c) for c in s.containers.values()))
-        return NodeSet(self._standing.tests(key, test, self._order, first).mask, self._order)
+        return NodeSet(self._standing.tests(key, lambda: TestIndex(test, self._order, first)).mask, self._order)
 
     def with_node(self, test: Callable[[Node], bool], *, key: Hashable) -> NodeSet:
         """The nodes that pass, by what stays the same of them: name, id, labels. `key` as in `with_container`."""
@@ -329,9 +329,8 @@ class ClusterState:
                     mask |= found.mask(each)
             return NodeSet(mask, self._order)
 
-        lines = Lines(expression)
         return self.with_container(
-            lambda each: fits(each.label(label) or ""), key=(*key, value, lines.regex), first=first
+            lambda each: fits(each.label(label) or ""), key=(*key, value, regex_of(expression)), first=first
         )
 
     def with_container_like(self, expression: Expression) -> NodeSet:
@@ -344,12 +343,18 @@ class ClusterState:
             named = [each.node for each in self.named(value)]
             ids = [each.node for each in self.with_id(value) if value in (each.id, each.short_id)]
             return self.node_set([self._by_name[node] for node in {*named, *ids}])
-        fits, lines = expression.equals, Lines(expression)
-        return self.with_container(
-            lambda each: fits(each.name) or (each.id != "" and fits(each.id)) if each.name else fits(each.id),
-            key=("skep", "like", value, lines.regex),
-            first=lambda: [node for node in self._order if lines.match(node.container_text())],
-        )
+
+        def index() -> TestIndex:
+            fits, match = expression.equals, Lines(expression).match
+            return TestIndex(
+                lambda each: (each.name != "" and fits(each.name)) or (each.id != "" and fits(each.id)),
+                self._order,
+                lambda: [node for node in self._order if match(node.container_text())],
+                match,
+            )
+
+        key = ("skep", "like", value, regex_of(expression))
+        return NodeSet(self._standing.tests(key, index).mask, self._order)
 
     def container_index(
         self, key: Hashable, keys_of: Callable[[Container], Iterable[Hashable]]
@@ -394,7 +399,8 @@ class ClusterState:
 
         Under the key that `reservation_key` gives it, it ends by itself when the container is there.
         """
-        self.put_container(replace(container, node=node, id="", state=ContainerState.PENDING), key=key)
+        known = replace(container, id="") if container.id else container
+        self.put_container(known.changed(node=node, state=ContainerState.PENDING), key=key)
 
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""

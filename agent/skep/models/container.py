@@ -162,8 +162,10 @@ class Container:
         if "id" in changes:  # the host name may be told by it
             return replace(self, **changes)  # type: ignore[arg-type]
         new = object.__new__(type(self))
-        for name, slot in _SLOTS:
-            slot.__set__(new, changes[name] if name in changes else slot.__get__(self))
+        for get, put in _COPIED:
+            put(new, get(self))
+        for name, value in changes.items():
+            _SLOTS[name].__set__(new, value)
         return new
 
     def label(self, key: str) -> str | None:
@@ -262,8 +264,8 @@ Part(Container, "hostname", type(None), lambda container, _: container.id[:12])
 
 _PARTS = ("labels", "env", "ports", "networks", "mounts", "hostname")
 _NAMES = tuple(each for each in Container.__dataclass_fields__ if each not in _PARTS)
-_SLOTS = [(name, Container.__dict__[name]) for name in _NAMES]
-_SLOTS += [(name, Container.__dict__[f"_{name}"]) for name in _PARTS]
+_SLOTS = {name: Container.__dict__[name if name in _NAMES else f"_{name}"] for name in (*_NAMES, *_PARTS)}
+_COPIED = [(slot.__get__, slot.__set__) for slot in _SLOTS.values()]
 _slots = attrgetter(*_NAMES, *(f"_{name}" for name in _PARTS))
 _plain_slots, _parts = attrgetter(*_NAMES), attrgetter(*_PARTS)
 _INSPECT = msgspec.json.Decoder(_wire.ContainerInspect)

@@ -88,14 +88,14 @@ def rule(
 
     It cannot be cut off; it is timed. A filter that fails raises RequestError, a strategy that fails has no opinion.
     """
-    counters = record.counters(hook)
-    clock = time.perf_counter
+    counters, name = record.counters(hook), record.name
+    clock, running = time.perf_counter, PluginState.RUNNING
 
     def call(query: Any) -> Any:
-        if record.state is not PluginState.RUNNING and _is_passed_over(record, hook):
+        if record.state is not running and _is_passed_over(record, hook):
             return None
         counters.calls += 1
-        current.append(record.name)
+        current.append(name)
         started = clock()
         try:
             answer = function(query) if takes else function()

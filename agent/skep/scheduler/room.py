@@ -60,27 +60,10 @@ class Room:
 
         Of CPUs or memory, what is not wanted counts as 100.
         """
-        return self._weight_of()(node)
-
-    def _weight_of(self) -> Callable[[NodeState], int | None]:
-        """`weight`, for many nodes: what a node has with overcommit is counted once for each kind of node."""
-        memory, nano_cpus, overcommit = self.memory, self.nano_cpus, self.overcommit
-        totals: dict[tuple[int, int], tuple[int, int]] = {}
-
-        def weight(node: NodeState) -> int | None:
-            has = node.node
-            total = totals.get((has.cpus, has.memory))
-            if total is None:
-                total = _NANO * with_overcommit(has.cpus, overcommit), with_overcommit(has.memory, overcommit)
-                totals[has.cpus, has.memory] = total
-            cpus = used = _FULL  # below as in `_percent`, without the calls: this is most of what a decision costs
-            if nano_cpus > 0:
-                cpus = (node.nano_cpus_used + nano_cpus) * 100 // total[0] if nano_cpus <= total[0] else _FULL + 1
-            if memory > 0:
-                used = (node.memory_used + memory) * 100 // total[1] if memory <= total[1] else _FULL + 1
-            return None if cpus > _FULL or used > _FULL else cpus + used
-
-        return weight
+        has = node.node
+        cpus = _percent(node.nano_cpus_used, self.nano_cpus, _NANO * with_overcommit(has.cpus, self.overcommit))
+        used = _percent(node.memory_used, self.memory, with_overcommit(has.memory, self.overcommit))
+        return None if cpus > _FULL or used > _FULL else cpus + used
 
     def scores(self, state: ClusterState, *, fullest: bool) -> Scores:
         """All nodes with room, by weight and then by their number of containers: the fullest first, or else the emptiest.
@@ -88,27 +71,44 @@ class Room:
         Nodes with recorded failures come last. A score is the weight, negative where the emptiest is wanted, and a millionth for each
         container; for a request that reserves nothing, it is the number of containers.
         """
-        weighs = self._weighs
-        sign, step = (1 if fullest else -1), (_STEP if weighs else 1.0)
-        weight_of = self._weight_of() if weighs else lambda _: 0
+        # of requests that reserve nothing, one index is enough
+        key = ("room", self.memory, self.nano_cpus, self.overcommit, fullest) if self._weighs else ("room", fullest)
+        ranks = state.rank_nodes(key, self._rank_of(1 if fullest else -1))
+        return Scores(ranks.scored(neg), self.refusal, self.wanted)
+
+    def _rank_of(self, sign: int) -> Callable[[NodeState], float | None]:
+        """The rank of a node, smallest first; None where it has no room. What a node has with overcommit is counted once for each kind."""
+        if not self._weighs:
+            return lambda node: _after_failures(-sign * float(len(node.containers)), node.node.failures)
+        memory, nano_cpus, overcommit, full, step = self.memory, self.nano_cpus, self.overcommit, _FULL, _STEP
+        totals: dict[tuple[int, int], tuple[int, int]] = {}
 
         def rank(node: NodeState) -> float | None:
-            weight = weight_of(node)
-            if weight is None:
+            has = node.node
+            total = totals.get((has.cpus, has.memory))
+            if total is None:
+                total = _NANO * with_overcommit(has.cpus, overcommit), with_overcommit(has.memory, overcommit)
+                totals[has.cpus, has.memory] = total
+            if nano_cpus > total[0] or memory > total[1]:
                 return None
-            rank = -sign * (weight + step * len(node.containers))
-            failures = node.node.failures
-            return rank + _FAILURES * min(failures, _MOST_FAILURES) if failures else rank
+            cpus = used = full  # below as in `weight`, without the calls: this is much of what a decision costs
+            if nano_cpus > 0:
+                cpus = (node.nano_cpus_used + nano_cpus) * 100 // total[0]
+            if memory > 0:
+                used = (node.memory_used + memory) * 100 // total[1]
+            if cpus > full or used > full:
+                return None
+            found = -sign * (cpus + used + step * len(node.containers))
+            return _after_failures(found, has.failures) if has.failures else found
 
-        # of requests that reserve nothing, one index is enough
-        ranks = state.rank_nodes(("room", self if weighs else None, fullest), rank)
-        return Scores(ranks.scored(neg), self.refusal, self.wanted)
+        return rank
 
     def fitting(self, state: ClusterState) -> NodeSet:
         """The nodes with room."""
         if not self._weighs:
             return state.all_nodes()
-        ranks = state.rank_nodes(("room", self), lambda node: 0 if self.weight(node) is not None else None)
+        key = ("room", self.memory, self.nano_cpus, self.overcommit)
+        ranks = state.rank_nodes(key, lambda node: 0 if self.weight(node) is not None else None)
         return ranks[0][1] if ranks else state.node_set(())
 
     @property
@@ -133,6 +133,10 @@ class Room:
         text = f"not enough CPUs: {wanted:g} wanted, {max(0.0, cpus - node.cpus_used):g} of {cpus} free"
         hint = self.by_shares and wanted > cpus
         return f"{text} (CPU shares are whole CPUs here; --cpus takes fractions)" if hint else text
+
+
+def _after_failures(rank: float, failures: int) -> float:
+    return rank + _FAILURES * min(failures, _MOST_FAILURES)
 
 
 def _percent(used: int, wanted: int, total: int) -> int:

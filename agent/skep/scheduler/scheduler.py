@@ -134,16 +134,20 @@ class Scheduler:
         considered = nodes = self.state.all_nodes()
         verdicts: list[tuple[str, Verdict]] = []
         widely: list[Verdict | None] = []
-        for rule in itertools.chain(extra, self.filters):
-            verdict = _filtered(rule, PlacementQuery(request, self.state, nodes, relaxed, given_up))
-            if verdict is not None:
-                verdicts.append((rule.plugin, verdict))
-                if wide:
-                    widely.append(_filtered(rule, PlacementQuery(request, self.state, considered, relaxed, given_up)))
-                nodes = nodes & verdict.kept
+        whole = query = PlacementQuery(request, self.state, nodes, relaxed, given_up)
+        for rule in (*extra, *self.filters):
+            verdict = _filtered(rule, query)
+            if verdict is None:
+                continue
+            verdicts.append((rule.plugin, verdict))
+            if wide:
+                widely.append(_filtered(rule, whole))
+            left = nodes & verdict.kept
+            if left != nodes:
+                nodes = left
+                query = PlacementQuery(request, self.state, nodes, relaxed, given_up)
         scores: list[WeightedScores] = []
         if nodes:
-            query = PlacementQuery(request, self.state, nodes, relaxed, given_up)
             scores = [(r.plugin, found, r.weight) for r in self.strategies if (found := _scored(r, query)) is not None]
         best = Ranking(nodes, scores).best
         passed_over, dropped = relaxed or bool(given_up), given_up or None

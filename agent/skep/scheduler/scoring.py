@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from skep.cluster import NodeSet, NodeState
+from skep.cluster.standing import Ranks
 from skep.scheduler.query import Scores
 
 __all__ = ["Mark", "Ranking", "WeightedScores"]
@@ -53,6 +54,8 @@ class Ranking:
         if len(self._ranking) == 1 and self._ranking[0][1] > 0:
             nodes = self._nodes if len(self._answers) == 1 else self.taken
             groups = self._ranking[0][0].groups
+            if isinstance(groups, Ranks):
+                return groups.best(nodes)
             return next((found.first() for _, group in groups if (found := group & nodes)), None)
         return self.groups[0][1].first() if self.groups else None
 
