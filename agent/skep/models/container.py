@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
@@ -113,8 +113,8 @@ class Container:
     read (1 to 5 µs; `label` and `swarm_id` unpack nothing).
     """
 
-    if TYPE_CHECKING:  # the slots behind those attributes, see `Part`
-        _labels: Any
+    if TYPE_CHECKING:  # the slot behind `labels`, see `Part`; it is no field
+        _labels: ClassVar[Any]
 
     id: str
     name: str
