@@ -1,13 +1,22 @@
-"""The plugin `aws`."""
+"""Lookups in AWS: caches, images, zones, networks, certificates, stacks, parameters and secrets by name.
+
+`skep_aws.resolvers` needs nothing but Python's own library: it can be put into a Lambda function. So the plugin itself is imported only
+when somebody asks for it.
+"""
 
 from __future__ import annotations
 
-from skep import Plugin
+from typing import TYPE_CHECKING
 
-__all__ = ["AwsPlugin"]
+if TYPE_CHECKING:
+    from skep_aws.plugin import AwsPlugin, AwsSettings
+
+__all__ = ["AwsPlugin", "AwsSettings"]
 
 
-class AwsPlugin(Plugin):
-    """See README.md."""
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'skep_aws' has no attribute {name!r}")
+    from skep_aws import plugin
 
-    name = "aws"
+    return getattr(plugin, name)

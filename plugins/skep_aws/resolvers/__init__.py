@@ -7,10 +7,11 @@ carries out the calls: `Boto3` where boto3 is there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from .boto import Boto3
 from .calls import Aws, Calls, Place, Values
-from .errors import AMBIGUOUS, BAD_PROPERTY, DENIED, NOT_FOUND, NOT_READY, TEMPORARY, AwsError, Unresolved
+from .errors import AMBIGUOUS, BAD_PROPERTY, DENIED, NOT_FOUND, NOT_READY, TEMPORARY, AwsError, Unresolved, told
 from .properties import COMMON, Properties, bad
 from .source import Source
 from .sources import SOURCES
@@ -32,6 +33,7 @@ __all__ = [
     "Unresolved",
     "Values",
     "resolve",
+    "told",
 ]
 
 
@@ -48,4 +50,12 @@ async def resolve(name: str, properties: Mapping[str, str | list[str]], aws: Aws
         if not properties.get(each):
             raise bad(each, f"it is missing; {name} takes {', '.join(known)}")
     asked = Properties(properties)
-    return await source.resolve(asked, Calls(aws, asked.place()))
+    values = await source.resolve(asked, Calls(aws, asked.place()))
+    if not (wanted := asked.list("Attributes")):
+        return values
+    chosen = {key: value for key, value in values.items() if any(fnmatchcase(key, each) for each in wanted)}
+    if not chosen:
+        raise bad(
+            "Attributes", f"none of {', '.join(wanted)} is there; there are {', '.join(sorted(values)) or 'none'}"
+        )
+    return Values(chosen, values.secret.intersection(chosen))

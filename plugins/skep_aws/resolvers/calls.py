@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import AwsError, told
+from .errors import TEMPORARY, AwsError, told
 
 __all__ = ["Aws", "Calls", "Place", "Values"]
 
@@ -54,13 +54,6 @@ class Calls:
         except Exception as error:
             raise told(f"{service}:{operation}", error) from None
 
-    def at(self, region: str) -> Calls:
-        """The same in another region, unless the lookup names one."""
-        return self if self.place.region else Calls(self._aws, Place(region, *self._rest()))
-
-    def _rest(self) -> tuple[str, str, str]:
-        return self.place.role, self.place.external_id, self.place.session
-
     async def pages(
         self,
         service: str,
@@ -83,4 +76,4 @@ class Calls:
                 break
             seen.add(following)
             parameters[by[1]] = following
-        raise AwsError("temporary", "", f"{service}:{operation}: the pages of the answer do not end")
+        raise AwsError(TEMPORARY, "", f"{service}:{operation}: the pages of the answer do not end")

@@ -24,6 +24,8 @@ _THROTTLED = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", 
 _NO_CREDENTIALS = (
     "NoCredentials", "PartialCredentials", "ProfileNotFound", "NoRegion", "UnauthorizedSSOToken", "SSOTokenLoad", "TokenRetrieval",
 )  # fmt: skip
+_LIBRARIES = ("botocore", "aiobotocore", "boto3", "aiohttp", "urllib3")
+_WRONG = ("ParamValidation", "InvalidRegion", "UnknownRegion", "UnknownService")
 
 
 class Unresolved(Exception):
@@ -36,7 +38,7 @@ class Unresolved(Exception):
 
 
 class AwsError(Unresolved):
-    """AWS refused a call, with this code, or could not be asked (`code` is ""). `kind` is DENIED, TEMPORARY, or NOT_FOUND by default."""
+    """AWS refused a call, with this code, or could not be asked (`code` is "")."""
 
     def __init__(self, kind: str, code: str, message: str) -> None:
         super().__init__(kind, message)
@@ -49,16 +51,19 @@ class AwsError(Unresolved):
 
 
 def told(action: str, error: Exception) -> AwsError:
-    """An error of botocore as ours. `action`: what was called, `ec2:DescribeVpcs`.
+    """An error of botocore as ours; what is neither that nor the network's is raised again. `action`: what was called, `ec2:DescribeVpcs`.
 
-    botocore's `ClientError` is known by its attribute `response`; everything else could not be asked at all.
+    botocore's `ClientError` is known by its attribute `response`.
     """
     if isinstance(error, AwsError):
         return error
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
-        missing = type(error).__name__.startswith(_NO_CREDENTIALS)
-        return AwsError(DENIED if missing else TEMPORARY, "", f"{action}: {error or type(error).__name__}")
+        name, home = type(error).__name__, type(error).__module__.partition(".")[0]
+        if home not in _LIBRARIES and not isinstance(error, OSError):
+            raise error
+        kind = DENIED if name.startswith(_NO_CREDENTIALS) else BAD_PROPERTY if name.startswith(_WRONG) else TEMPORARY
+        return AwsError(kind, "", f"{action}: {str(error) or name}")
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     text = f"{action}: {code}: {response.get('Error', {}).get('Message', '')}"
@@ -66,4 +71,4 @@ def told(action: str, error: Exception) -> AwsError:
         return AwsError(DENIED, code, text)
     if code.startswith(_TEMPORARY) or status >= 500:
         return AwsError(TEMPORARY, code, text)
-    return AwsError(NOT_FOUND, code, text)
+    return AwsError(NOT_FOUND if "NotFound" in code or code.startswith("NoSuch") else BAD_PROPERTY, code, text)

@@ -14,6 +14,7 @@ COMMON = {
     "RoleArn": "A role to take on first, as for another account.",
     "ExternalId": "What that role's trust policy demands.",
     "SessionName": "What that account's logs call us; skep unless said.",
+    "Attributes": "Answer only these attributes; globs such as Subnet*.",
     "Nonce": "Means nothing; change it to have CloudFormation ask again.",
 }
 """The properties that every lookup takes."""
