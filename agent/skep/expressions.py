@@ -31,6 +31,7 @@ _REGEX_MEMORY = 2**18  # bytes that RE2 may take for one pattern, compiled and a
 _NOTHING_SPECIAL = re.compile(r"[A-Za-z0-9 :_/@,=!-]+", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]+", re.ASCII)
 _KEY_START = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*)?", re.ASCII)
+_NO_VALUE = re.compile(r"[=!]?~*")  # `key===` has no value, `key===x` the value `=x`
 _VALUE_START = re.compile(r"[=!/]?~?[A-Za-z0-9 \t\n\f\r:\-_.*/()?+\[\]\\^$|@,]*", re.ASCII)
 
 
@@ -118,7 +119,7 @@ def _check(text: str, key: str, raw: str, start: int, key_at: int = 0) -> None:
             key_at + at,
             "a key of two or more letters, digits, '_', '.' and '-', not beginning with a digit, '.' or '-'",
         )
-    if not raw.strip("~"):
+    if _NO_VALUE.fullmatch(raw):
         raise ExpressionError(text, len(text), "a value")
     match = _VALUE_START.match(raw)
     if match is None or match.end() < len(raw):

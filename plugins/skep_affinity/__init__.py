@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from skep import (
     Container,
+    EntryLabel,
     Expression,
     Image,
     NodeSet,
@@ -36,7 +37,8 @@ class AffinityPlugin(Plugin):
 
     def expression_kinds(self) -> Mapping[str, str]:
         """`-e affinity:…`, and the label that keeps it."""
-        return {"affinity": "com.docker.swarm.affinities"}
+        check = Expression.as_in_swarm if self.settings.swarm_globs else None
+        return {"affinity": EntryLabel("com.docker.swarm.affinities", check=check)}
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
         """Keep the nodes that fit all affinities; of a refused one the first that it does not fit is told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skep import Expression, NodeSet, NodeState, PlacementQuery, Plugin, PluginSettings, Verdict
+from skep import EntryLabel, Expression, NodeSet, NodeState, PlacementQuery, Plugin, PluginSettings, Verdict
 
 __all__ = ["ConstraintPlugin", "ConstraintSettings"]
 
@@ -25,7 +25,8 @@ class ConstraintPlugin(Plugin):
 
     def expression_kinds(self) -> Mapping[str, str]:
         """`-e constraint:…`, and the label that keeps it."""
-        return {"constraint": "com.docker.swarm.constraints"}
+        check = Expression.as_in_swarm if self.settings.swarm_globs else None
+        return {"constraint": EntryLabel("com.docker.swarm.constraints", check=check)}
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
         """Keep the nodes that fit all constraints; of a refused one the first that it does not fit is told."""

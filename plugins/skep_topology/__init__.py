@@ -31,12 +31,10 @@ class TopologyPlugin(Plugin):
 
     def expression_kinds(self) -> Mapping[str, str]:
         """`-e spread:…`, and the label that keeps it; a key alone is a skew of one."""
-        return {"spread": EntryLabel(LABEL, alone="1")}
+        return {"spread": EntryLabel(LABEL, alone="1", check=Spread.read)}
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
         """Keep the nodes of domains that would hold no more than the skew above the least of all domains."""
-        for expression in query.request.expressions.get("spread", ()):
-            Spread.read(expression)  # a wish that cannot be read is refused too
         spreads = [Spread.read(each) for each in query.expressions("spread")]
         if not spreads:
             return None

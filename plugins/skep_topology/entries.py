@@ -34,9 +34,9 @@ class Spread:
         """Read an entry. Raises ExpressionError naming the place."""
         text, value = expression.text, expression.value
         if expression.negated:
-            raise ExpressionError(text, len(expression.key), "==", kind="spread")
+            raise ExpressionError(text, len(expression.key), "==")
         if not (value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= MOST_SKEW):
-            raise ExpressionError(text, max(0, len(text) - len(value)), _EXPECTED, kind="spread")
+            raise ExpressionError(text, max(0, len(text) - len(value)), _EXPECTED)
         return cls(expression.key, int(value), text)
 
 

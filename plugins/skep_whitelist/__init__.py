@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skep import Expression, ExpressionError, NodeSet, NodeState, PlacementQuery, Plugin, Verdict
+from skep import EntryLabel, Expression, ExpressionError, NodeSet, NodeState, PlacementQuery, Plugin, Verdict
 
 __all__ = ["WhitelistPlugin"]
 
@@ -16,12 +16,10 @@ class WhitelistPlugin(Plugin):
 
     def expression_kinds(self) -> Mapping[str, str]:
         """`-e whitelist:node==n1|n2`, and the label that keeps it."""
-        return {"whitelist": "com.docker.swarm.whitelists"}
+        return {"whitelist": EntryLabel("com.docker.swarm.whitelists", check=_check)}
 
     def filter_nodes(self, query: PlacementQuery) -> Verdict | None:
-        """Keep the nodes that all whitelists name. Raises ExpressionError for one that names no nodes as such."""
-        for expression in query.request.expressions.get("whitelist", ()):
-            _check(expression)
+        """Keep the nodes that all whitelists name."""
         expressions = query.expressions("whitelist")
         if not expressions:
             return None
@@ -50,9 +48,7 @@ def _check(expression: Expression) -> None:
     """A whitelist has the key `node`, and names only: whoever writes another key or a pattern expects what does not happen."""
     text, value = expression.text, len(expression.text) - len(expression.value)
     if expression.key != "node":
-        raise ExpressionError(text, 0, "the key node, as in node==node-1|node-2", kind="whitelist")
+        raise ExpressionError(text, 0, "the key node, as in node==node-1|node-2")
     if expression.is_regex or "*" in expression.value:
         at = value if expression.is_regex else text.index("*", value)
-        raise ExpressionError(
-            text, at, "names of nodes with | between them; for a pattern use a constraint", kind="whitelist"
-        )
+        raise ExpressionError(text, at, "names of nodes with | between them; for a pattern use a constraint")

@@ -126,8 +126,8 @@ async def test_away_from_a_label(two: Endpoint) -> None:
         (
             ("-e", "whitelist:node==le*"),
             [
-                "invalid whitelist 'node==le*', at character 9: expected names of nodes with | between them; for a pattern use a "
-                "constraint",
+                "invalid whitelist 'node==le*' (environment entry 1), at character 9: expected names of nodes with | between "
+                "them; for a pattern use a constraint",
                 "  node==le*",
                 "          ^",
             ],

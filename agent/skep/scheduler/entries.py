@@ -6,13 +6,14 @@ environment. What is kept so outlives the manager, and is read by Swarm's own to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
 from skep.errors import RequestError
+from skep.expressions import Expression, parse_expression
 
 __all__ = ["RESCHEDULE", "Entries", "Entry", "EntryLabel", "check_policies", "take_out"]
 
@@ -27,16 +28,29 @@ _MOST_SUSPECTS = 5
 
 
 class EntryLabel(str):
-    """The label that keeps a kind of entries, of which one may be a key alone: `alone` is its value then."""
+    """The label that keeps a kind of entries, of a kind that is special.
 
-    __slots__ = ("alone",)
+    `alone`: the value of an entry that is a key alone; "" allows none. `check` is called with each entry that is read, and raises
+    ExpressionError for what the kind does not take; the request is refused then, naming the entry.
+    """
+
+    __slots__ = ("alone", "check")
     alone: str
+    check: Callable[[Expression], object] | None
 
-    def __new__(cls, label: str, *, alone: str) -> EntryLabel:
+    def __new__(cls, label: str, *, alone: str = "", check: Callable[[Expression], object] | None = None) -> EntryLabel:
         """`label` is the label's name."""
         made = super().__new__(cls, label)
         made.alone = alone
+        made.check = check
         return made
+
+    def read(self, text: str) -> Expression:
+        """Parse an entry of this kind. Raises ExpressionError."""
+        expression = parse_expression(text, self.alone)
+        if self.check is not None:
+            self.check(expression)
+        return expression
 
 
 class Entry(NamedTuple):

@@ -96,7 +96,7 @@ def _expressions(found: Entries, kinds: Mapping[str, str]) -> dict[str, tuple[Ex
 
 def _parsed(kind: str, entry: Entry, label: str) -> Expression:
     try:
-        return parse_expression(entry.text, label.alone if isinstance(label, EntryLabel) else "")
+        return label.read(entry.text) if isinstance(label, EntryLabel) else parse_expression(entry.text)
     except ExpressionError as error:
         raise error.found_in(kind, entry.where) from None
 

@@ -11,6 +11,7 @@ from skep import ClusterState, Container, Node, NodeState
 
 NODES = [f"n{number}" for number in range(1, 6)]
 LABELS = ["db", "web", ""]
+SWARM_ID = "com.docker.swarm.id"
 
 
 def tier(container: Container) -> str:
@@ -19,7 +20,7 @@ def tier(container: Container) -> str:
 
 def keys(container: Container) -> Iterator[object]:
     yield tier(container)
-    yield from container.name  # its letters
+    yield from container.name + container.id  # their letters, some of them twice
 
 
 def rank(node: NodeState) -> tuple[int, int] | None:
@@ -45,16 +46,20 @@ def change(state: ClusterState, what: str, node: str, number: int) -> None:
     elif what == "remove":
         state.remove_container(node, f"id{number}")
     else:
-        container = Container(f"id{number}", f"c{number}", node, labels={"tier": LABELS[number % 3]}, memory=number)
-        state.put_container(container)
+        # with an id from Swarm, the container ends the reservation that it was made under
+        labels = {"tier": LABELS[number % 3], **({SWARM_ID: str(number)} if number % 2 else {})}
+        state.put_container(Container(f"id{number}", f"c{number}", node, labels=labels, memory=number))
 
 
 def check(state: ClusterState) -> None:
     nodes = state.nodes
     find = state.container_index("test", keys)
+    counts = state.container_counts("test", keys)
     for key in [*LABELS, "c", "p", "3", "absent"]:
-        expected = [n.name for n in nodes if any(key in set(keys(c)) for c in n.containers.values())]
-        assert [n.name for n in find(key)] == expected
+        held = {n.name: [each for c in n.containers.values() for each in keys(c)].count(key) for n in nodes}
+        expected = {name: number for name, number in held.items() if number}
+        assert [n.name for n in find(key)] == list(expected)
+        assert {n.name: number for n, number in counts(key).items()} == expected
     with_db = state.with_container(lambda each: tier(each) == "db", key="db")
     assert with_db == state.with_container(lambda each: tier(each) == "db")
     ranked = [(each, [n.name for n in found]) for each, found in state.rank_nodes("room", rank)]

@@ -121,8 +121,9 @@ def test_it_can_read_globs_as_the_original_does(expression: str, kept: list[str]
 
 def test_a_glob_that_is_no_regular_expression_is_refused_where_it_is_read_as_one() -> None:
     cluster = PaperCluster(settings={"plugins": {"constraint": {"swarm_globs": True}}})
-    with pytest.raises(ExpressionError, match=r"^invalid expression 'node==n\(', at character 7: expected a regular"):
-        cluster.place(Env=["constraint:node==n("])
+    told = r"^invalid constraint 'node==n\(' \(environment entry 2\), at character 7: expected a regular"
+    with pytest.raises(ExpressionError, match=told):
+        cluster.request(Env=["A=b", "constraint:node==n("])
 
 
 def test_all_must_fit(cluster: PaperCluster) -> None:

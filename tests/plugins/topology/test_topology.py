@@ -202,8 +202,9 @@ def test_zones_and_nodes_together() -> None:
 )
 def test_a_malformed_entry_is_refused_naming_the_place(entry: str, at: int, expected: str) -> None:
     with pytest.raises(ExpressionError) as caught:
-        made().place(Env=[f"spread:{entry}"])
+        made().request(Env=["A=b", f"spread:{entry}"])
     assert (caught.value.expression, caught.value.position) == (entry, at)
+    assert str(caught.value).startswith(f"invalid spread {entry!r} (environment entry 2), at")
     assert caught.value.expected.startswith(expected)
 
 

@@ -67,7 +67,7 @@ def test_what_is_no_list_of_names_is_refused(
     with pytest.raises(ExpressionError, match=expected) as caught:
         cluster.place(Env=[f"whitelist:{expression}"])
     assert caught.value.position == position
-    assert str(caught.value).startswith(f"invalid whitelist {expression!r}")
+    assert str(caught.value).startswith(f"invalid whitelist {expression!r} (environment entry 1), at")
 
 
 def test_a_pattern_is_refused_even_where_wishes_are_given_up(cluster: PaperCluster) -> None:
