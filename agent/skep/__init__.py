@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
+    from skep.environment import env_file, variables
     from skep.errors import (
         AmbiguousError,
         ConflictError,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from skep.hooks import (
         ContainerCreating,
         ContainerStopping,
+        CustomResource,
+        CustomResourceRequest,
         DiscoveryBackend,
         Lookup,
         Metric,
@@ -143,6 +146,8 @@ __all__ = [
     "ContainerUnpaused",
     "ContainerUpdated",
     "Created",
+    "CustomResource",
+    "CustomResourceRequest",
     "DeniedError",
     "DiscoveryBackend",
     "Duration",
@@ -207,6 +212,7 @@ __all__ = [
     "Volume",
     "__version__",
     "agent_option",
+    "env_file",
     "error_middleware",
     "error_response",
     "error_status",
@@ -225,6 +231,7 @@ __all__ = [
     "show_table",
     "split_reference",
     "take_over",
+    "variables",
     "wait_option",
     "with_overcommit",
 ]
@@ -237,13 +244,14 @@ _HOMES = {
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",
+    "environment": "env_file variables",
     "errors": "AmbiguousError ConflictError DeniedError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError "
     "ExpressionError NotFoundError NotReadyError PluginError PropertyError RequestError SettingsError SkepError TemporaryError",
     "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
     "ContainerStarted ContainerUnpaused ContainerUpdated LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
     "expressions": "Expression parse_expression",
     "files": "replace_file",
-    "hooks": "ContainerCreating ContainerStopping DiscoveryBackend Lookup Metric Plugin Values hookimpl",
+    "hooks": "ContainerCreating ContainerStopping CustomResource CustomResourceRequest DiscoveryBackend Lookup Metric Plugin Values hookimpl",
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",

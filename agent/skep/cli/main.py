@@ -25,6 +25,7 @@ _COMMANDS = {
     "decisions": ("skep.cli.decisions:decisions", "List the last decisions: where containers went, and why."),
     "events": ("skep.cli.show:events", "Follow the cluster's events."),
     "health": ("skep.cli.show:health", "Say whether the agent and its nodes are well."),
+    "lookup": ("skep.cli.lookup:lookup", "Turn a name into values: a stack's outputs, a cache's endpoints, a secret."),
     "plugins": ("skep.cli.plugins:plugins", "List plugins: installed, enabled, broken and why."),
     "plugin": ("skep.cli.plugin:plugin", "Help with writing plugins."),
     "manage": ("skep.cli.manage:manage", "Serve one Docker API over many engines (alias m)."),
@@ -32,6 +33,7 @@ _COMMANDS = {
     "join": ("skep.cli.join:join", "Make an engine known to a cluster (alias j)."),
     "list": ("skep.cli.join:list_", "List the engines that discovery knows (alias l)."),
     "discovery-service": ("plugin discovery", "Keep the lists behind token:// discovery."),
+    "custom-resource": ("plugin custom_resource", "Deploy CloudFormation's custom resources, and try them."),
     "completion": ("skep.cli.completion:completion", "Print a shell's completion script."),
 }
 LEVELS = ("debug", "info", "warning", "error")

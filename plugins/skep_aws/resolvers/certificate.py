@@ -101,8 +101,8 @@ CERTIFICATE = Source(
     },
     actions={
         "acm:ListCertificates": "*",
-        "acm:DescribeCertificate": "arn:*:acm:*:*:certificate/*",
+        "acm:DescribeCertificate": "arn:aws:acm:*:*:certificate/*",
         "iam:ListServerCertificates": "*",
-        "iam:GetServerCertificate": "arn:*:iam::*:server-certificate/*",
+        "iam:GetServerCertificate": "arn:aws:iam::*:server-certificate/*",
     },
 )

@@ -139,5 +139,5 @@ IMAGE = Source(
         "MatchCount": "How many matched.",
         "*": "What AWS tells of it: Architecture, OwnerId, RootDeviceName, State, …",
     },
-    actions={"ec2:DescribeImages": "*", "ssm:GetParameter": "arn:*:ssm:*::parameter/aws/service/*"},
+    actions={"ec2:DescribeImages": "*", "ssm:GetParameter": "arn:aws:ssm:*::parameter/aws/service/*"},
 )

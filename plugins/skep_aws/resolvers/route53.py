@@ -134,5 +134,5 @@ ROUTE53 = Source(
         "VpcIds": "The VPCs that see it, with commas between; a private zone's only.",
         "Arn": "Its ARN.",
     },
-    actions={"route53:ListHostedZonesByName": "*", "route53:GetHostedZone": "arn:*:route53:::hostedzone/*"},
+    actions={"route53:ListHostedZonesByName": "*", "route53:GetHostedZone": "arn:aws:route53:::hostedzone/*"},
 )

@@ -69,5 +69,5 @@ SECRET = Source(
     attributes={
         "*": "Each member, where it is a JSON object; else the whole, by the last part of the secret's name (binary: base64)."
     },
-    actions={"secretsmanager:GetSecretValue": "arn:*:secretsmanager:*:*:secret:*"},
+    actions={"secretsmanager:GetSecretValue": "arn:aws:secretsmanager:*:*:secret:*"},
 )

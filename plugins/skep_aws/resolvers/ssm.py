@@ -80,5 +80,8 @@ SSM = Source(
         "KeyStyle": "keep (unless said), or upper_snake: db/url is DB_URL.",
     },
     attributes={"*": "Each value, by the last part of its name, or by its name below the path: db/url."},
-    actions={"ssm:GetParameters": "arn:*:ssm:*:*:parameter/*", "ssm:GetParametersByPath": "arn:*:ssm:*:*:parameter/*"},
+    actions={
+        "ssm:GetParameters": "arn:aws:ssm:*:*:parameter/*",
+        "ssm:GetParametersByPath": "arn:*:ssm:*:*:parameter/*",
+    },
 )
