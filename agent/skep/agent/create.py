@@ -74,10 +74,10 @@ async def create_container(
     image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it. An image for another
     operating system than the node's goes to a node with the image's, by a constraint that is kept.
 
-    Until it returns, name, ports and resources count as taken. A node that cannot be reached is passed over once; what an engine
-    refuses is raised as it says it (EngineError). When the connection breaks after the request went out, the node is asked for the
-    container, by a label of its own, before anything is raised; it is never created twice. Also raises as `Scheduler.place`, and what a
-    plugin's `container_creating` raises.
+    Until it returns, name, ports and resources count as taken. A node that cannot be reached is passed over once, one whose engine
+    refuses as often as the setting `cluster.create_retries` says; then what the engine says is raised (EngineError). When the
+    connection breaks after the request went out, the node is asked for the container, by a label of its own, before anything is raised;
+    it is never created twice. Also raises as `Scheduler.place`, and what a plugin's `container_creating` raises.
     """
     creating = await agent.plugins.ask("container_creating", ContainerCreating(request, client))
     if not isinstance(creating, ContainerCreating):
@@ -104,9 +104,27 @@ class _Creation:
     auth: str
     may_pull: bool
     passed_over: dict[str, str] = field(default_factory=dict)  # nodes and why
+    tried: str = ""  # the last node
     sent: bool = False  # whether the last node may have got the request
 
     async def run(self) -> Created:
+        """Create it; where an engine refuses, on the next best nodes, as often as the setting `create_retries` says."""
+        failure: EngineError | None = None
+        for retries in range(self.agent.settings.cluster.create_retries, -1, -1):
+            try:
+                return await self._attempt()
+            except PlacementError:
+                if failure is None:
+                    raise
+                raise failure from None
+            except EngineError as error:
+                if not retries or isinstance(error, EngineProtocolError):
+                    raise
+                failure = error
+                self.passed_over[self.tried] = f"passed over, for it refused: {error}"
+        raise AssertionError("unreachable")
+
+    async def _attempt(self) -> Created:
         """On the best node; on the next best when that cannot be reached; where the image is when it cannot be had."""
         for last in (False, True):
             reservation, decision = self._hold(*self._extra())
@@ -160,6 +178,7 @@ class _Creation:
         return self.agent.decisions.hold(self.request, extra=extra, client=self.client)
 
     async def _carry_out(self, reservation: Reservation, decision: Decision) -> Created:
+        self.tried = reservation.node.name
         try:
             created = await self._create(reservation)
         except BaseException as error:

@@ -62,7 +62,9 @@ def manager_tables(
 @click.option("--tlscert", default="", help="Own certificate (PEM).")
 @click.option("--tlskey", default="", help="Own private key (PEM).")
 @click.option("--heartbeat", type=Duration(), default="60s", show_default=True, help="How often discovery is asked.")
-@click.option("--cluster-opt", multiple=True, metavar="KEY=VALUE", help="swarm.overcommit=0.05; repeatable.")
+@click.option(
+    "--cluster-opt", multiple=True, metavar="KEY=VALUE", help="swarm.overcommit=0.05, swarm.createretry=0; repeatable."
+)
 @click.option("--discovery-opt", multiple=True, metavar="KEY=VALUE", help="Option of the discovery; repeatable.")
 @click.option("--engine-refresh-min-interval", type=Duration(), default="30s", help="Only checked: see the maximum.")
 @click.option("--engine-refresh-max-interval", type=Duration(), default="60s", help="How often engines are read anew.")

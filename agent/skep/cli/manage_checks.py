@@ -11,6 +11,8 @@ from skep.cli.options import key_values
 
 __all__ = ["cluster_options", "refuse_missing", "tls_tables"]
 
+_MOST_RETRIES = 100
+
 
 def refuse_missing(given: Mapping[str, Any]) -> None:
     """Refuse flags that are wrong, or whose feature is not there. Raises UsageError."""
@@ -48,8 +50,9 @@ def cluster_options(entries: tuple[str, ...]) -> dict[str, Any]:
                 raise click.UsageError(f"swarm.overcommit should be larger than -1, {value} is invalid")
             found["overcommit"] = number
         elif key == "swarm.createretry":
-            if number:
-                raise click.UsageError("swarm.createretry is not there yet; leave it at 0")
+            if not number.is_integer() or not 0 <= number <= _MOST_RETRIES:
+                raise click.UsageError(f"swarm.createretry should be 0 to {_MOST_RETRIES}, {value} is invalid")
+            found["create_retries"] = int(number)
         else:
             raise click.UsageError(f"unknown --cluster-opt {key}; known are swarm.overcommit, swarm.createretry")
     return found

@@ -87,6 +87,8 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     """How often an engine's containers are listed even if it reports no change, in case events were lost."""
     overcommit: Annotated[float, Meta(gt=-1)] = 0.05
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
+    create_retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    """How often a container whose engine refuses to create it is tried on the next best node."""
 
 
 class PlacementSettings(_Table, frozen=True, kw_only=True):

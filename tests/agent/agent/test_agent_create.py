@@ -223,6 +223,31 @@ async def test_what_an_engine_says_is_handed_on(start: Any, status: int) -> None
     await cluster.create("web")  # the name is free again
 
 
+@pytest.mark.parametrize(("retries", "node"), [(0, ""), (1, ""), (2, "n3"), (9, "n3")])
+async def test_an_engine_that_refuses_is_passed_over_as_often_as_is_said(start: Any, retries: int, node: str) -> None:
+    cluster = await start(3, create_retries=retries)
+    first, second = (engine.faults.status(500, f"no, says {engine.name}", is_create) for engine in cluster.engines[:2])
+    with first, second:
+        if node:
+            created = await cluster.create("web")
+            assert created.node == node
+            reasons = [row.reason for row in created.placement.explain() if row.refused_by]
+            assert reasons == ["passed over, for it refused: no, says n1", "passed over, for it refused: no, says n2"]
+        else:
+            with pytest.raises(EngineError, match=f"no, says n{retries + 1}"):
+                await cluster.create("web")
+    assert len(cluster.ids()) == bool(node)
+    assert cluster.pending() == 0
+
+
+async def test_where_all_refuse_the_last_one_is_told(start: Any) -> None:
+    cluster = await start(2, create_retries=5)
+    first, second = (engine.faults.status(500, f"no, says {engine.name}", is_create) for engine in cluster.engines)
+    with first as asked, second, pytest.raises(EngineError, match="no, says n2"):
+        await cluster.create("web")
+    assert asked.hits == 1
+
+
 async def test_a_node_that_cannot_be_reached_is_passed_over(start: Any) -> None:
     cluster = await start()
     engine = cluster.agent.cluster.engine("n1")

@@ -41,7 +41,8 @@ async def test_create_join_list_manage(skep: Any, tmp_path: Path) -> None:
 
         manager = await skep.start(
             *("manage", "-H", "tcp://127.0.0.1:0", "--control", f"unix://{tmp_path}/skep.sock"),
-            *("--heartbeat", "1s", "--cluster-opt", "swarm.overcommit=0.1", discovery),
+            *("--cluster-opt", "swarm.overcommit=0.1", "--cluster-opt", "swarm.createretry=1"),
+            *("--heartbeat", "1s", discovery),
         )
         await manager.until("skep is up: 2 of 2 nodes healthy")
         endpoint = (await manager.until("Docker API")).split()[-1]

@@ -20,7 +20,8 @@ MANAGE = [
     ("nodes://a:1 --cluster-opt swarm.overcommit=lots", "'lots' is not a number"),
     ("nodes://a:1 --cluster-opt swarm.overcommit=nan", "larger than -1"),
     ("nodes://a:1 --cluster-opt overcommit", "expected key=value"),
-    ("nodes://a:1 --cluster-opt swarm.createretry=2", "not there yet"),
+    ("nodes://a:1 --cluster-opt swarm.createretry=-1", "swarm.createretry should be 0 to 100, -1 is invalid"),
+    ("nodes://a:1 --cluster-opt swarm.createretry=1.5", "swarm.createretry should be 0 to 100"),
     ("nodes://a:1 --cluster-opt x=1", "unknown --cluster-opt x"),
     ("nodes://a:1 --discovery-opt x", "expected key=value"),
     ("nodes://a:1 --tls", "--tlscert and --tlskey must be provided when using --tls"),
@@ -50,7 +51,7 @@ LIST = [
 ]
 OTHER = [
     ("run", "no settings file is named"),
-    ("explain -- --gpus all x", "flag --gpus is not known here"),
+    ("explain -- --gpu all x", "docker run has no flag --gpu; did you mean --gpus?"),
     ("config reference nonsense", "plugin 'nonsense' is not installed"),
     ("nonsense", "No such command 'nonsense'."),
     ("nodess", "No such command 'nodess'. Did you mean nodes?"),
