@@ -75,6 +75,7 @@ class ExpressionError(SkepError):
         self.expression = expression
         self.position = position
         self.expected = expected
+        self.kind = kind
         shown = expression if len(expression) <= _SHOWN else f"{expression[: _SHOWN - 3]}..."
         place = f" ({where})" if where else ""
         super().__init__(

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from skep import Agent, Engine, RequestError
+from skep import Agent, Engine, ExpressionError, RequestError
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
@@ -40,7 +40,10 @@ async def build(request: web.Request) -> web.StreamResponse:
     agent = agent_of(request)
     arguments, entries = _split(_arguments(request), agent)
     entries = entries or _where_it_is(agent, request.query.getall("t", []))
-    node = choose_node(agent, entries, Memory=_number(request, "memory"), CpuShares=_number(request, "cpushares"))
+    try:
+        node = choose_node(agent, entries, Memory=_number(request, "memory"), CpuShares=_number(request, "cpushares"))
+    except ExpressionError as error:
+        raise error.found_in(error.kind, "build argument") from None
     pairs = [(key, value) for key, value in request.query.items() if key != "buildargs"]
     if arguments:
         pairs.append(("buildargs", msgspec.json.encode(arguments).decode()))

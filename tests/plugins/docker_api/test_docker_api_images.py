@@ -446,6 +446,14 @@ async def test_build_where_no_node_fits(serving: Serving) -> None:
         assert "n9" in body["message"]
 
 
+async def test_a_build_argument_that_is_a_malformed_entry_is_named(serving: Serving) -> None:
+    async with serving("n1", plugins=[ConstraintPlugin()]) as api:
+        status, body = await api.call("POST", "/build", **build({"A": "x", "constraint:node=n1": None}))
+        assert status == 400
+        told = "invalid constraint 'node=n1' (build argument), at character 5: expected one of the operators"
+        assert body["message"].startswith(told)
+
+
 @pytest.mark.parametrize(
     ("params", "status", "text"),
     [
