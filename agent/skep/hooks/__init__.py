@@ -2,11 +2,22 @@
 
 from skep.hooks.marker import hookimpl
 from skep.hooks.plugin import Plugin
-from skep.hooks.requests import ContainerCreating, ContainerStopping, DiscoveryBackend, Lookup, Metric, Values
+from skep.hooks.requests import (
+    ContainerCreating,
+    ContainerStopping,
+    CustomResource,
+    CustomResourceRequest,
+    DiscoveryBackend,
+    Lookup,
+    Metric,
+    Values,
+)
 
 __all__ = [
     "ContainerCreating",
     "ContainerStopping",
+    "CustomResource",
+    "CustomResourceRequest",
     "DiscoveryBackend",
     "Lookup",
     "Metric",

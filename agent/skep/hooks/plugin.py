@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from skep import events
     from skep.agent import Agent
-    from skep.hooks.requests import ContainerCreating, ContainerStopping, DiscoveryBackend, Lookup, Metric
+    from skep.hooks.requests import (
+        ContainerCreating,
+        ContainerStopping,
+        CustomResource,
+        DiscoveryBackend,
+        Lookup,
+        Metric,
+    )
     from skep.scheduler import PlacementQuery, Scores, Verdict
 
 __all__ = ["Plugin"]
@@ -146,7 +153,7 @@ class Plugin:
     def expression_kinds(self) -> Mapping[str, str]:
         """Scheduling entries that the plugin reads: prefix in a container's environment (`constraint`) to the label that keeps them.
 
-        An `EntryLabel` allows entries that are a key alone.
+        An `EntryLabel` allows entries that are a key alone, or checks each.
         """
         return {}
 
@@ -163,6 +170,10 @@ class Plugin:
 
     def lookups(self) -> Mapping[str, Lookup]:
         """Ways to turn a name into values, by name. Called without an agent too."""
+        return {}
+
+    def custom_resources(self) -> Mapping[str, CustomResource]:
+        """Custom resources of CloudFormation that make or change something, by name; lookups are ones already."""
         return {}
 
     def metrics(self) -> Iterable[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from skep.models import Container
     from skep.scheduler import PlacementRequest
 
-__all__ = ["ContainerCreating", "ContainerStopping", "DiscoveryBackend", "Lookup", "Metric", "Values"]
+__all__ = [
+    "ContainerCreating",
+    "ContainerStopping",
+    "CustomResource",
+    "CustomResourceRequest",
+    "DiscoveryBackend",
+    "Lookup",
+    "Metric",
+    "Values",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,62 @@ class Lookup:
             by_resource.setdefault(resource, []).append(action)
         statements = [{"Effect": "Allow", "Action": each, "Resource": arn} for arn, each in by_resource.items()]
         return {"Version": "2012-10-17", "Statement": statements}
+
+
+class CustomResourceRequest(Protocol):
+    """What CloudFormation asks of a custom resource. Scalars in `properties` are always texts: "true", "5"."""
+
+    @property
+    def type(self) -> str:
+        """`Create`, `Update` or `Delete`."""
+        ...
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """Those of the template, without CloudFormation's own."""
+        ...
+
+    @property
+    def old_properties(self) -> Mapping[str, Any]:
+        """For Update: those before it."""
+        ...
+
+    @property
+    def physical_id(self) -> str:
+        """What CloudFormation knows the thing by; "" for Create."""
+        ...
+
+    @property
+    def stack_id(self) -> str:
+        """The stack's ARN."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """The same for every delivery of one request."""
+        ...
+
+    @property
+    def logical_id(self) -> str:
+        """The resource's name in the template."""
+        ...
+
+    def answer(
+        self, values: Mapping[str, Any] | None = None, *, physical_id: str = "", no_echo: bool = False
+    ) -> object:
+        """An answer that says more than its values.
+
+        physical_id: another one than before makes CloudFormation delete what had that. no_echo: show the values to nobody.
+        """
+        ...
+
+
+CustomResource = Callable[[CustomResourceRequest], Awaitable[object]]
+"""Serves a custom resource of CloudFormation: does what is asked, and returns values by name, `request.answer(…)`, or None.
+
+Raises as lookups do; what is a TemporaryError is tried again while CloudFormation waits. It may be called again with a request that it was
+killed at, and with Delete for a thing that was never made.
+"""
 
 
 @dataclass(frozen=True, slots=True)
