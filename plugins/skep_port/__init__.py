@@ -37,7 +37,8 @@ class PortPlugin(Plugin):
             return None
         host = request.container.network_mode == "host"
         compared = self.settings.compare_protocols or host
-        find = query.state.container_index("port", _keys if self.settings.compare_protocols else _keys_of_any_protocol)
+        keys_of = _keys if self.settings.compare_protocols else _keys_of_any_protocol
+        find = query.state.container_index(("port", self.settings.compare_protocols), keys_of)
         kept, taken = query.nodes, []
         for ports in wanted:
             full = kept
@@ -111,7 +112,10 @@ def _holders(find: Callable[[_Key], NodeSet], port: Port, host: bool, protocol: 
 
 def _holder(node: NodeState, port: Port, host: bool, compared: bool) -> str:
     """The container that holds the port on a node, for people."""
-    for container in node.containers.values():
+    held = node.containers.values()
+    # first those that asked for it: what an engine gave takes longer to read
+    likely = [each for each in held if any(bound.public == port.public for bound in each.bindings)]
+    for container in (*likely, *held):
         on_host, ports = _claims(container)
         if on_host is host and any(_clash(each, port, compared) for each in ports):
             return f"{container.name or 'a container without a name'} ({container.short_id or 'under way'})"
