@@ -40,6 +40,8 @@ def blockbuster() -> Iterator[BlockBuster]:
             function.can_block_in("skep/plugins/finding.py", {"find", "installed", "load", "_place"})
             # The library aiodocker is imported by those who ask for it.
             function.can_block_in("skep/engine/client.py", {"docker"})
+            # The loop of AWS' libraries is a thread's own.
+            function.can_block_in("skep_aws/thread.py", {"_serve"})
         yield watch
 
 
