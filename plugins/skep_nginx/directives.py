@@ -15,8 +15,8 @@ __all__ = ["Block", "Directive", "Line", "Ours", "Pattern", "Written", "map_bloc
 
 _DIRECTIVES = """
     access_log add_header allow auth_basic auth_basic_user_file client_body_temp_path client_max_body_size daemon
-    default_type deny error_log events fastcgi_index fastcgi_keep_conn fastcgi_param fastcgi_pass fastcgi_temp_path
-    grpc_pass grpc_set_header gzip_types hash http http2 http3 if include ip_hash keepalive
+    default_type deny error_log events fastcgi_ignore_headers fastcgi_index fastcgi_keep_conn fastcgi_param fastcgi_pass
+    fastcgi_temp_path grpc_ignore_headers grpc_pass grpc_set_header gzip_types hash http http2 http3 if include ip_hash keepalive
     keepalive_min_timeout large_client_header_buffers least_conn listen location log_format map pid proxy_buffer_size proxy_buffers
     proxy_busy_buffers_size proxy_connect_timeout proxy_http_version proxy_ignore_headers proxy_pass
     proxy_set_header proxy_temp_path random real_ip_header resolver return root scgi_temp_path server server_name
@@ -24,7 +24,7 @@ _DIRECTIVES = """
     ssl_certificate_key ssl_ciphers ssl_client_certificate ssl_conf_command ssl_crl ssl_dhparam
     ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake ssl_session_cache ssl_session_tickets
     ssl_session_timeout ssl_stapling ssl_stapling_verify ssl_trusted_certificate ssl_verify_client try_files
-    upstream user uwsgi_param uwsgi_pass uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
+    upstream user uwsgi_ignore_headers uwsgi_param uwsgi_pass uwsgi_temp_path worker_connections worker_processes worker_shutdown_timeout
 """
 _CASES = ("", "default", "80", "443", "websocket", "https", "GET", "HEAD", "TLSv1", "TLSv1.1", "TLSv1.2")  # of a map
 _NAMES = frozenset([*_DIRECTIVES.split(), *_CASES])

@@ -34,6 +34,7 @@ _FASTCGI = {
     "SCRIPT_NAME": "$fastcgi_script_name",
     "REDIRECT_STATUS": "200",  # a PHP that was built to be careful answers to nothing else
 }
+_IGNORED = ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Charset")
 
 
 def header_lines(proxy: Proxy, style: Style) -> Iterable[Directive]:
@@ -43,6 +44,9 @@ def header_lines(proxy: Proxy, style: Style) -> Iterable[Directive]:
     yield from maps
     for name, value in {**headers, "Upgrade": "$skep_upgrade", "Connection": "$skep_connection"}.items():
         yield Line("proxy_set_header", (name, Ours(value)))
+    # Buffering stays a container's to say; where nginx looks for files, how fast it sends and in what encoding does not.
+    for kind in ("proxy", *sorted(spoken & {"fastcgi", "uwsgi"}), *(("grpc",) if spoken & {"grpc", "grpcs"} else ())):
+        yield Line(f"{kind}_ignore_headers", _IGNORED)
     if spoken & {"grpc", "grpcs"}:
         for name, value in headers.items():
             yield Line("grpc_set_header", (name, Ours(value)))

@@ -83,5 +83,3 @@ def _towards_containers(proxy: Proxy, style: Style) -> Iterable[Directive]:
     yield Line("proxy_buffer_size", ("16k",))
     yield Line("proxy_buffers", ("8", "16k"))
     yield Line("proxy_busy_buffers_size", ("32k",))
-    # Buffering stays a container's to say; where nginx looks for files, how fast it sends and in what encoding does not.
-    yield Line("proxy_ignore_headers", ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Charset"))

@@ -175,8 +175,10 @@ def fallback_tls(proxy: Proxy, style: Style) -> tuple[Block, ...]:
         ),
     ]
     policies = [style.policy, *(site.tls.policy or style.policy for site in proxy.sites if site.tls)]
-    own: tuple[Directive, ...] = (Line("ssl_reject_handshake", ("on",)),)
-    if tls.certificate is not None:
-        own = (*_certificate(tls), Block("location", ("/",), (Line("return", (str(style.unknown_host),)),)))
+    shown = (*_certificate(tls),) if tls.certificate is not None else (Line("ssl_reject_handshake", ("on",)),)
+    # Whoever shook hands for one host may still ask for another: without an answer of ours nginx would look for files of its own.
+    answer = Block("location", ("/",), (Line("return", (str(style.unknown_host),)),))
     http2 = _protocols(tls, (), style)
-    return (Block("server", (), (*lines, Line("server_name", ("_",)), *_policy(laxest(policies)), *http2, *own)),)
+    return (
+        Block("server", (), (*lines, Line("server_name", ("_",)), *_policy(laxest(policies)), *http2, *shown, answer)),
+    )

@@ -39,13 +39,13 @@ async def _listening(serve: Serve) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def uwsgi_server() -> AsyncIterator[int]:
-    """Answers with the variables that it is told."""
+async def uwsgi_server(headers: bytes = b"") -> AsyncIterator[int]:
+    """Answers with the variables that it is told, and with these headers."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, size, _ = struct.unpack("<BHB", await reader.readexactly(4))
         body = _show(_uwsgi_variables(await reader.readexactly(size)))
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + body)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + headers + b"\r\n" + body)
 
     async with _listening(serve) as port:
         yield port
@@ -61,8 +61,8 @@ def _uwsgi_variables(packet: bytes) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def fastcgi_server() -> AsyncIterator[int]:
-    """Answers with the parameters that it is told."""
+async def fastcgi_server(headers: bytes = b"") -> AsyncIterator[int]:
+    """Answers with the parameters that it is told, and with these headers."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         params = b""
@@ -73,7 +73,7 @@ async def fastcgi_server() -> AsyncIterator[int]:
             params += content if kind == 4 else b""
             if kind == 5 and not size:
                 break
-        answer = b"Content-Type: text/plain\r\n\r\n" + _show(_fastcgi_params(params))
+        answer = b"Content-Type: text/plain\r\n" + headers + b"\r\n" + _show(_fastcgi_params(params))
         writer.write(struct.pack(">BBHHBx", 1, 6, request, len(answer), 0) + answer)
         writer.write(struct.pack(">BBHHBx", 1, 3, request, 8, 0) + bytes(8))
 
@@ -130,6 +130,7 @@ async def grpc_server() -> AsyncIterator[int]:
     """Service `test.Echo`: says each message back, after the host that it was asked for."""
 
     async def say(message: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        await context.send_initial_metadata((("x-accel-redirect", "/secret"),))
         metadata = dict(context.invocation_metadata() or ())
         return str(metadata.get("x-real-ip", "nobody")).encode() + b" says " + message
 

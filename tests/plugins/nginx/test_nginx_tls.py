@@ -1,5 +1,8 @@
 """HTTPS through a real nginx: certificates by name, redirects, versions, client certificates."""
 
+import asyncio
+import contextlib
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 
 from skep.testing import EmbeddedEngine
 from tests.plugins.nginx.nginx_certificates import Authority
-from tests.plugins.nginx.nginx_https import securing
+from tests.plugins.nginx.nginx_https import Secured, securing
 from tests.plugins.nginx.nginx_tools import Backend
 
 V12, V11, V10 = (ssl.TLSVersion(number) for number in (0x303, 0x302, 0x301))
@@ -216,3 +219,55 @@ async def test_the_proxy_protocol_before_tls(folder: Path, node: EmbeddedEngine,
         assert "X-Real-IP: 192.0.2.7\r\n" in seen.body
         with pytest.raises(OSError):
             await web.get("shop.example")
+
+
+async def test_a_connection_for_one_host_opens_no_other(
+    folder: Path, node: EmbeddedEngine, one: Backend, ca: Authority
+) -> None:
+    """Whoever has shaken hands for a host that lets everybody in asks for one that does not, or for one that is not there."""
+    certs, clients, others = folder / "certs", Authority("clients"), Authority("others")
+    for name in ("open", "shop", "wiki", "default"):
+        ca.write(certs, f"{name}.example" if name != "default" else name)
+        node.run(name, **shop(one.port, f"{name}.example"))
+    node.run("plain", **shop(one.port, "plain.example", HTTPS_METHOD="nohttps"))
+    (certs / "shop.example.ca.crt").write_bytes(clients.pem)
+    (certs / "wiki.example.ca.crt").write_bytes(others.pem)
+    mine = clients.write(folder / "own", "mine", client=True)
+    async with securing(folder, ca, node, tls={"trust_default": False}) as web:
+        await web.until("shop.example", cert=mine)
+        for host in ("shop.example", "SHOP.example.", "shop.example:1"):
+            assert (await web.get(host, sni="open.example")).status == 421
+        assert (await web.get("wiki.example", sni="shop.example", cert=mine)).status == 421
+        assert (await web.get("wiki.example", cert=mine)).status == 400
+        for sni in (None, "unknown.example"):  # the default certificate's
+            assert (await web.get("shop.example", sni=sni, cert=mine)).status in (400, 421)
+        for host in ("plain.example", "unknown.example", "skep-nginx-status.invalid"):
+            assert (await web.get(host, sni="open.example")).status == 503
+        for version in (V12, None):
+            await asyncio.to_thread(_resumes_nowhere_else, web, mine, version)
+        for name in ("crt", "key"):
+            (certs / f"default.{name}").unlink()
+        await web.until_refused("unknown.example")
+        for host in ("plain.example", "unknown.example"):
+            assert (await web.get(host, sni="open.example")).status == 503
+
+
+def _resumes_nowhere_else(web: Secured, cert: Path, most: ssl.TLSVersion | None) -> None:
+    """A session of a site that knows the client is no way into one that does not."""
+    context = ssl.create_default_context(cadata=web.authority.pem.decode())
+    context.load_cert_chain(cert, cert.with_suffix(".key"))
+    context.maximum_version = most or context.maximum_version
+
+    def ask(host: str, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bytes]:
+        with (
+            socket.create_connection(("127.0.0.1", web.https), timeout=5) as raw,
+            context.wrap_socket(raw, server_hostname=host, session=session) as wrapped,
+        ):
+            wrapped.sendall(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            answer = wrapped.recv(4096)
+            return wrapped.session, answer
+
+    session, answer = ask("shop.example", None)
+    assert b" 200 " in answer
+    with contextlib.suppress(ssl.SSLError):
+        assert ask("wiki.example", session)[1].split()[1] in (b"400", b"421")

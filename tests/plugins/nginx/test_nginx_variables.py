@@ -121,7 +121,7 @@ async def test_the_site_at_another_port(folder: Path, node: EmbeddedEngine, one:
 
 
 async def test_fastcgi(folder: Path, node: EmbeddedEngine) -> None:
-    async with fastcgi_server() as port:
+    async with fastcgi_server(b"X-Accel-Redirect: /secret\r\n") as port:
         run(node, "php", port, {"VIRTUAL_PROTO": "fastcgi", "VIRTUAL_ROOT": "/srv/app/"})
         async with serving(folder, node) as served:
             await served.live("shop.example")
@@ -136,7 +136,7 @@ async def test_fastcgi(folder: Path, node: EmbeddedEngine) -> None:
 
 
 async def test_uwsgi(folder: Path, node: EmbeddedEngine) -> None:
-    async with uwsgi_server() as port:
+    async with uwsgi_server(b"X-Accel-Redirect: /secret\r\n") as port:
         run(node, "app", port, {"VIRTUAL_PROTO": "uwsgi"})
         async with serving(folder, node) as served:
             await served.live("shop.example")
