@@ -73,8 +73,7 @@ class Decisions:
             placement = self._scheduler.place(request, extra=extra)
         except PlacementError as error:
             decision.seconds = time.perf_counter() - begun
-            if error.placement is not None:
-                self._note(decision, error.placement, extra)
+            self._note(decision, error.placement, extra)
             self._end(decision, "refused", error=error.summary)
             if self._most:
                 error.add_hint(f"skep decisions show {decision.id} tells more")

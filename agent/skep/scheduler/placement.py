@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from skep.cluster import NodeSet, NodeState
@@ -17,6 +18,7 @@ from skep.scheduler.scoring import Mark, Ranking, WeightedScores
 __all__ = ["FilterVerdict", "NodeExplanation", "Placement", "PlacementError", "said"]
 
 _NODES_SHOWN = 20
+_NODES_ASKED = 200  # whose reasons are asked for, which may mean a look at all that is on a node; others are counted by who refused them
 _REASONS_SHOWN = 5
 
 
@@ -97,6 +99,25 @@ class Placement:
         ranking = self.ranking
         return [self._explain(node, ranking) for node in self.considered]
 
+    def refusal(self, node: NodeState, ranking: Ranking) -> NodeExplanation:
+        """Who refuses a node first, and why; of all else that `explain` tells nothing."""
+        for plugin, verdict in self.verdicts:
+            if node not in verdict.kept:
+                return NodeExplanation(node.name, refused_by=plugin, reason=said(verdict.reason, node))
+        found = ranking.refusal(node)
+        if found is None:
+            return NodeExplanation(node.name)
+        return NodeExplanation(node.name, refused_by=found[0], reason=said(found[1].refused, node))
+
+    def refused(self, nodes: NodeSet) -> Iterator[tuple[str, NodeSet]]:
+        """Of these nodes, those that each plugin is the first to refuse."""
+        left = nodes
+        kept = [(plugin, verdict.kept) for plugin, verdict in self.verdicts]
+        for plugin, taken in itertools.chain(kept, self.ranking.known):
+            if refused := left - taken:
+                yield plugin, refused
+                left = left & taken
+
     def _explain(self, node: NodeState, ranking: Ranking) -> NodeExplanation:
         filters = tuple(self._filters(node))
         refused = next((each for each in filters if each.verdict == "refused"), None)
@@ -154,32 +175,42 @@ def _one_line(texts: Sequence[str]) -> str:
 
 
 class PlacementError(RequestError):
-    """No node fits; status 500, as a Swarm manager answers. `explanation` says why, node by node; so does the text.
+    """No node fits; status 500, as a Swarm manager answers. The text says why, in steps that do not grow with the number of nodes.
 
     `placement` is the decision, whose texts can be read until the cluster's state changes.
     """
 
     status = 500
 
-    def __init__(self, summary: str, explanation: list[NodeExplanation], placement: Placement | None = None) -> None:
+    def __init__(self, summary: str, placement: Placement) -> None:
         self.summary = summary
-        self.explanation = explanation
         self.placement = placement
-        super().__init__("\n".join([summary, *_lines(explanation)]))
+        super().__init__("\n".join([summary, *_lines(placement)]))
+
+    @cached_property
+    def explanation(self) -> list[NodeExplanation]:
+        """`placement.explain()`: why, node by node; made when it is read."""
+        return self.placement.explain()
 
     def add_hint(self, text: str) -> None:
         """Add a last line to the error's text."""
         self.args = (f"{self}\n{text}",)
 
 
-def _lines(explanation: list[NodeExplanation]) -> Iterator[str]:
-    for each in explanation[:_NODES_SHOWN]:
+def _lines(placement: Placement) -> Iterator[str]:
+    ranking = placement.ranking
+    asked = list(itertools.islice(placement.considered, _NODES_ASKED))
+    told = [placement.refusal(node, ranking) for node in asked]
+    for each in told[:_NODES_SHOWN]:
         yield f"  {each.node}: {each.text}"
-    rest = explanation[_NODES_SHOWN:]
-    if rest:
-        yield f"  … and {len(rest)} more nodes:"
-        counted = Counter(each.text for each in rest).most_common()
-        for text, number in counted[:_REASONS_SHOWN]:
-            yield f"  {number} × {text}"
-        if len(counted) > _REASONS_SHOWN:
-            yield f"  {sum(number for _, number in counted[_REASONS_SHOWN:])} × other reasons"
+    more = len(placement.considered) - _NODES_SHOWN
+    if more <= 0:
+        return
+    yield f"  … and {more} more nodes:"
+    counted = Counter(each.text for each in told[_NODES_SHOWN:]).most_common()
+    for text, number in counted[:_REASONS_SHOWN]:
+        yield f"  {number} × {text}"
+    if len(counted) > _REASONS_SHOWN:
+        yield f"  {sum(number for _, number in counted[_REASONS_SHOWN:])} × other reasons"
+    for plugin, nodes in placement.refused(placement.considered - placement.considered.only(asked)):
+        yield f"  {len(nodes)} × {plugin}"

@@ -77,7 +77,7 @@ class Scheduler:
         if placement.node is None and request.wishes:
             placement = self._relaxed(request, extra, wide=wide)
         if placement.node is None:
-            raise PlacementError(placement.summary(), placement.explain(), placement)
+            raise PlacementError(placement.summary(), placement)
         return placement
 
     def hold(self, request: PlacementRequest, *, extra: Sequence[Rule] = ()) -> Reservation:

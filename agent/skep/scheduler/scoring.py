@@ -63,7 +63,7 @@ class Ranking:
     def taken(self) -> NodeSet:
         """The nodes that no strategy refuses."""
         taken = self._nodes
-        for _, known in self._known:
+        for _, known in self.known:
             taken = taken & known
         return taken
 
@@ -101,14 +101,14 @@ class Ranking:
         return next(
             (
                 (name, scores)
-                for (name, scores, _), (_, known) in zip(self._answers, self._known, strict=True)
+                for (name, scores, _), (_, known) in zip(self._answers, self.known, strict=True)
                 if node not in known
             ),
             None,
         )
 
     @cached_property
-    def _known(self) -> list[tuple[str, NodeSet]]:
+    def known(self) -> list[tuple[str, NodeSet]]:
         """Of each strategy, the nodes that it takes."""
         return [(name, _union(scores, self._nodes)) for name, scores, _ in self._answers]
 

@@ -259,6 +259,32 @@ def test_many_nodes_are_counted_by_their_reasons() -> None:
     ]
 
 
+def test_of_thousands_of_nodes_few_are_asked_why_and_the_rest_are_counted_by_who_refused_them() -> None:
+    asked: list[str] = []
+
+    def call(query: PlacementQuery) -> Verdict:
+        def reason(node: NodeState) -> str:
+            asked.append(node.name)
+            return "no"
+
+        return Verdict(query.nodes.where(lambda node: int(node.name[1:]) % 10 == 0), reason)
+
+    scheduler = Scheduler(made(1000), [Rule("first", call), keeps(plugin="second")])
+    with pytest.raises(PlacementError) as caught:
+        scheduler.place(wanted())
+    assert str(caught.value).splitlines()[21:] == [
+        "  … and 980 more nodes:",
+        "  162 × first: no",
+        "  18 × second: not on the list",
+        "  720 × first",
+        "  80 × second",
+    ]
+    assert len(asked) == 180
+    assert [each.reason for each in caught.value.explanation] == [
+        "not on the list" if number % 10 == 0 else "no" for number in range(1, 1001)
+    ]
+
+
 def test_without_nodes_or_healthy_ones_the_error_says_just_that() -> None:
     assert failed(Scheduler(made(0))) == ["No nodes available in the cluster"]
     lines = failed(Scheduler(made(1, NodeStatus.UNHEALTHY), [keeps()]))
