@@ -30,6 +30,11 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def _json(value: object) -> bytes:
+    """Without blanks, as engines write it."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 class Canned:
     """One engine with so many containers. `answer` has the body for a path, None for one that it does not know."""
 
@@ -49,7 +54,7 @@ class Canned:
             "/networks": lambda: [self._network(name) for name in ("bridge", "host", "none", "shop_default", "edge")],
             "/volumes": lambda: {"Volumes": [self._volume(each) for each in range(len(self.ids))], "Warnings": None},
         }
-        return json.dumps(plain[path]()).encode() if path in plain else None
+        return _json(plain[path]()) if path in plain else None
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -85,7 +90,7 @@ class Canned:
         if id_ not in self.ids:
             return None
         each = self.ids.index(id_)
-        return json.dumps(inspection(self, each, self._service(each), self._named(each))).encode()
+        return _json(inspection(self, each, self._service(each), self._named(each)))
 
     def _network(self, name: str) -> dict[str, Any]:
         return {

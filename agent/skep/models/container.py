@@ -13,8 +13,8 @@ import msgspec
 
 from skep.errors import EngineProtocolError, RequestError
 from skep.models import _wire
+from skep.models.kept import PACKED, SAME, SLOTS, kept, label, packed, put_slots, slots_of
 from skep.models.node import Node
-from skep.models.parts import Part, label, pack, packed_env, packed_labels, unpack, unpacked_env, unpacked_labels
 from skep.models.pool import Pool
 from skep.models.times import parse_time
 
@@ -100,7 +100,8 @@ class Mount:
     propagation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@kept(ports=Port, mounts=Mount, networks=Endpoint)
+@dataclass(frozen=True, eq=False, repr=False)
 class Container:
     """One container on one node. Times are seconds since the epoch, 0.0 for never; sizes are bytes.
 
@@ -152,30 +153,23 @@ class Container:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Container):
             return NotImplemented
-        # equal slots are equal values; others may still be, where only one of the two is packed
-        return _slots(self) == _slots(other) or (
-            _plain_slots(self) == _plain_slots(other) and _parts(self) == _parts(other)
+        return slots_of(self) == slots_of(other) or (  # others may still be equal, packed otherwise
+            _plain(self) == _plain(other) and _packed(self) == _packed(other)
         )
 
-    def changed(self, **changes: object) -> Self:
+    def changed(self, **changes: Any) -> Self:
         """A copy with other values for some fields: `dataclasses.replace`, without unpacking what stays."""
-        if "id" in changes:  # the host name may be told by it
-            return replace(self, **changes)  # type: ignore[arg-type]
+        if not _KEPT_APART.isdisjoint(changes):
+            return replace(self, **changes)
         new = object.__new__(type(self))
-        for get, put in _COPIED:
-            put(new, get(self))
+        put_slots(new, slots_of(self))
         for name, value in changes.items():
-            _SLOTS[name].__set__(new, value)
+            object.__setattr__(new, name, value)
         return new
 
     def label(self, key: str) -> str | None:
         """One label; None where it has none of that key."""
-        labels = self._labels
-        if type(labels) is dict:
-            return labels.get(key)
-        if type(labels) is tuple:
-            return label(labels, key)
-        return self.labels.get(key)
+        return label(self, key)
 
     @property
     def short_id(self) -> str:
@@ -254,54 +248,49 @@ class Container:
             raise RequestError(f"invalid container configuration: {error}") from None
 
 
-# The attributes that are packed; their slots hold what `_from_wire` puts there.
-Part(Container, "labels", tuple, unpacked_labels)
-Part(Container, "env", tuple, unpacked_env)
-Part(Container, "ports", bytes, lambda _, packed: unpack(packed, Port))
-Part(Container, "networks", bytes, lambda _, packed: unpack(packed, Endpoint))
-Part(Container, "mounts", bytes, lambda _, packed: unpack(packed, Mount))
-Part(Container, "hostname", type(None), lambda container, _: container.id[:12])
-
-_PARTS = ("labels", "env", "ports", "networks", "mounts", "hostname")
-_NAMES = tuple(each for each in Container.__dataclass_fields__ if each not in _PARTS)
-_SLOTS = {name: Container.__dict__[name if name in _NAMES else f"_{name}"] for name in (*_NAMES, *_PARTS)}
-_COPIED = [(slot.__get__, slot.__set__) for slot in _SLOTS.values()]
-_slots = attrgetter(*_NAMES, *(f"_{name}" for name in _PARTS))
-_plain_slots, _parts = attrgetter(*_NAMES), attrgetter(*_PARTS)
+_KEPT_APART = frozenset((*SAME, *PACKED, "id", "hostname"))  # the host name may be told by the id
+_plain, _packed = attrgetter(*SLOTS, "hostname", *SAME), attrgetter(*PACKED)
 _INSPECT = msgspec.json.Decoder(_wire.ContainerInspect)
 
 
 def _from_wire(data: _wire.ContainerInspect, node: str, pool: Pool) -> Container:
     state, config, host = data.state, data.config, data.host_config
-    started = parse_time(state.started_at)
-    created = parse_time(data.created)
-    hostname: Any = None if config.hostname == data.id[:12] else config.hostname
-    return Container(
-        id=data.id,
-        name=data.name.removeprefix("/"),
-        node=node,
-        image=pool.text(config.image),
-        image_id=pool.text(data.image),
-        command=pool.text(_command(data.path, data.args or [])),
-        created=created,
-        state=ContainerState(state.status or "created"),
-        started_at=created if started == created else started,
-        finished_at=parse_time(state.finished_at),
-        exit_code=state.exit_code,
-        restart_count=data.restart_count,
-        health=Health(state.health.status or "none") if state.health else Health.NONE,
-        hostname=hostname,
-        stop_signal=pool.text(config.stop_signal),
-        labels=packed_labels(config.labels, pool),
-        env=packed_env(config.env or (), pool),
-        exposed=_bounded(_exposed(config.exposed_ports), pool),
-        ports=pack(_sorted(_ports(data.network_settings.ports))),
-        networks=pack(list(_endpoints(data.network_settings.networks or {}))),
-        mounts=pack([tuple(getattr(m, f) for f in _MOUNT_FIELDS) for m in data.mounts or ()]),
-        memory=pool.same(host.memory),
-        cpu_shares=pool.same(host.cpu_shares),
+    started, created = parse_time(state.started_at), parse_time(data.created)
+    told = {
+        "image": pool.text(config.image),
+        "image_id": pool.text(data.image),
+        "command": pool.text(_command(data.path, data.args or [])),
+        "exposed": _bounded(_exposed(config.exposed_ports), pool),
+        "memory": host.memory,
+        "cpu_shares": host.cpu_shares,
+        "stop_signal": pool.text(config.stop_signal),
         **_host_fields(host, pool),
+    }
+    slots = (
+        data.id,
+        data.name.removeprefix("/"),
+        node,
+        created,
+        ContainerState(state.status or "created"),
+        created if started == created else started,
+        parse_time(state.finished_at),
+        state.exit_code,
+        data.restart_count,
+        Health(state.health.status or "none") if state.health else Health.NONE,
+        None if config.hostname == data.id[:12] else config.hostname,
     )
+    parts = packed(
+        pool,
+        tuple([told[name] for name in SAME]),
+        config.labels,
+        config.env or (),
+        _sorted(_ports(data.network_settings.ports)),
+        [tuple(getattr(m, f) for f in _MOUNT_FIELDS) for m in data.mounts or ()],
+        list(_endpoints(data.network_settings.networks or {})),
+    )
+    container = object.__new__(Container)
+    put_slots(container, (*slots, *parts))
+    return container
 
 
 _MOUNT_FIELDS = ("type", "name", "source", "destination", "driver", "mode", "rw", "propagation")
@@ -313,7 +302,7 @@ def _host_fields(host: _wire.HostConfig, pool: Pool) -> dict[str, Any]:
         "network_mode": pool.text(host.network_mode),
         "links": tuple(map(pool.text, host.links or ())),
         "volumes_from": tuple(map(pool.text, host.volumes_from or ())),
-        "nano_cpus": pool.same(host.nano_cpus),
+        "nano_cpus": host.nano_cpus,
         "auto_remove": host.auto_remove,
     }
 
@@ -390,7 +379,7 @@ def _host_ports(text: str) -> Iterator[int | None]:
 def _endpoints(networks: dict[str, _wire.Endpoint | None]) -> Iterator[tuple[Any, ...]]:
     for name, end in sorted(networks.items()):
         if end is None:
-            yield (name,)
+            yield name, "", "", "", 0, "", "", ""
         else:
             yield (
                 name,

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar, overload
-
-import msgspec
 
 from skep.models.pool import Pool
 
 __all__ = [
+    "OWN_LABELS",
     "Part",
     "deflated",
     "inflated",
-    "label",
-    "pack",
-    "packed_env",
     "packed_labels",
-    "unpack",
-    "unpacked_env",
     "unpacked_labels",
 ]
 
@@ -34,8 +28,7 @@ _COMMON = (
     b"tmpfsrslaverprivatebindvolumelocal/var/lib/docker/volumes//_data02:42:ac:192.168.010.0.172.18.0.10123456789abcdef"
 )
 _SHORT = 8
-_LEAST_DEFLATED = 64  # bytes; an encoded list never begins with a zero byte
-_OWN = frozenset(
+OWN_LABELS = frozenset(
     (
         "com.docker.swarm.id",
         "com.docker.swarm.task.id",
@@ -44,9 +37,6 @@ _OWN = frozenset(
     )
 )
 """Labels whose values the containers of one service do not have in common."""
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
 
 
 class Part(Generic[T]):
@@ -86,19 +76,6 @@ def inflated(data: bytes) -> bytes:
     return zlib.decompressobj(-15, _COMMON).decompress(data)
 
 
-def pack(rows: list[tuple[Any, ...]]) -> Any:
-    """Rows of texts and numbers, small; always to the same bytes. Of none, the empty tuple."""
-    if not rows:
-        return ()
-    data = _encode(rows)
-    return data if len(data) < _LEAST_DEFLATED else b"\0" + deflated(data)
-
-
-def unpack(data: bytes, kind: Callable[..., T]) -> tuple[T, ...]:
-    """What `pack` was given, each row made into a `kind`."""
-    return tuple([kind(*row) for row in _decode(data if data[0] else inflated(data[1:]))])
-
-
 Packed = tuple[Any, ...]
 """What many have in common as one value, with None for what is each one's own; then that, in its order."""
 
@@ -109,9 +86,9 @@ def packed_labels(labels: Mapping[str, str] | None, pool: Pool) -> Any:
         return {}
     keys = sorted(labels)
     common = pool.texts(
-        tuple(map(pool.text, keys)), tuple([None if key in _OWN else pool.text(labels[key]) for key in keys])
+        tuple(map(pool.text, keys)), tuple([None if key in OWN_LABELS else pool.text(labels[key]) for key in keys])
     )
-    own = [labels[key] for key in keys if key in _OWN]
+    own = [labels[key] for key in keys if key in OWN_LABELS]
     if not own:
         return pool.same((common,), sum(len(key) + len(labels[key]) for key in keys))
     return common, *[pool.text(each) if len(each) < _SHORT else each for each in own]
@@ -122,30 +99,3 @@ def unpacked_labels(_: object, packed: Packed) -> dict[str, str]:
     (keys, values), *own = packed
     own.reverse()
     return {key: own.pop() if value is None else value for key, value in zip(keys, values, strict=True)}
-
-
-def label(packed: Packed, key: str) -> str | None:
-    """One of the labels."""
-    keys, values = packed[0]
-    if key not in keys:
-        return None
-    at = keys.index(key)
-    value = values[at]
-    return packed[1 + values[:at].count(None)] if value is None else value  # type: ignore[no-any-return]
-
-
-def packed_env(env: Sequence[str], pool: Pool) -> Any:
-    """Entries of an environment, all as they are or what they have in common with others first."""
-    common = tuple(map(pool.known, env))
-    own = [entry for entry, known in zip(env, common, strict=True) if known is None]
-    if len(own) * 4 > len(env):
-        return tuple(env)
-    return (pool.texts(common), *own) if own else pool.texts(common)[0]
-
-
-def unpacked_env(_: object, packed: Packed) -> tuple[str, ...]:
-    """What `packed_env` was given."""
-    if not packed or type(packed[0]) is str:
-        return packed
-    own = list(packed[:0:-1])
-    return tuple([own.pop() if entry is None else entry for entry in packed[0][0]])
