@@ -13,6 +13,7 @@ from skep_nginx.collect import Backend
 from skep_nginx.places import Place, Refused
 from skep_nginx.render import Rendered, Renderer, Style
 from skep_nginx.sites import Builder, Rules
+from skep_nginx.taken import suspects
 
 __all__ = ["Applier", "Counts"]
 
@@ -60,6 +61,7 @@ class Applier:
         self._verify_timeout = verify_timeout
         self._clock = clock
         self._identity = ""
+        self._complaint = ""  # of nginx, about the last configuration that it did not take
         self._good: Rendered | None = None
         self._asked: tuple[Sequence[Backend], Rules, Style] | None = None  # what the live configuration was made of
 
@@ -67,7 +69,11 @@ class Applier:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
         kept = [backend for backend in backends if backend not in self.refused]
-        if self._asked == (backends, self.rules, self.style) and self.live is not None and self._identity == self._place.identity:
+        if (
+            self._asked == (backends, self.rules, self.style)
+            and self.live is not None
+            and self._identity == self._place.identity
+        ):
             self.backends = tuple(kept)
             return
         self._asked = None
@@ -81,7 +87,12 @@ class Applier:
             kept = await self._without_offenders(kept, refusal)
             rendered = await self._render(kept)
         if not self._is_live(rendered):
-            await self._swap(rendered)
+            try:
+                await self._swap(rendered)
+            except SkepError as error:
+                for each in suspects(self._complaint, kept, self.backends, self.rules):
+                    self._quarantine(each, str(error))
+                raise
         self._took(backends, kept)
 
     def _took(self, asked: Sequence[Backend], kept: Sequence[Backend]) -> None:
@@ -127,7 +138,7 @@ class Applier:
     # -- from a tested configuration to a live one
 
     async def _swap(self, rendered: Rendered) -> None:
-        previous, self.live = self._good, None
+        previous, self.live, self._complaint = self._good, None, ""
         await self._place.install(rendered)
         try:
             await self._place.reload()
@@ -153,6 +164,7 @@ class Applier:
         since: float | None = None
         while True:
             if complaint := self._place.complaint():
+                self._complaint = complaint
                 raise TemporaryError(f"nginx does not take the new configuration: {complaint}")
             answer = "it still answers with the one before"
             try:
