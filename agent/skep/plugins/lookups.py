@@ -107,8 +107,8 @@ class Lookups:
             values: Values = await limited(lookup.timeout, lookup.resolve, asked, name=f"plugin {plugin}: {name}")
         except SkepError:
             raise
-        except CutOffError as error:
-            raise TemporaryError(f"lookup {name} {error}") from None
+        except CutOffError:
+            raise TemporaryError(f"lookup {name}: no answer within {lookup.timeout:g} s") from None
         except Exception as error:
             _log.exception("plugin %s: lookup %s failed", plugin, name)
             raise PluginError(f"plugin {plugin}: lookup {name} failed: {type(error).__name__}: {error}") from error

@@ -15,9 +15,9 @@ from typing import Any
 
 import boto3
 import pytest
-from fake_aws import FakeAws
 
 from skep import Agent, parse_settings
+from tests.plugins.aws.fake_aws import FakeAws
 
 REGION = "eu-west-1"
 

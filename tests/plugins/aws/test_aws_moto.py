@@ -130,7 +130,8 @@ async def test_zones(agent: Agent, client: Client) -> None:
     assert (values["Id"], values["Name"], values["Private"]) == (public, "example.com", "false")
     assert len(str(values["NameServers"]).split(",")) == 4
     assert int(str(values["ResourceRecordSetCount"])) >= 0
-    for choice in ({"Private": True}, {"VpcId": vpc}):
+    choices: tuple[dict[str, Any], ...] = ({"Private": True}, {"VpcId": vpc})
+    for choice in choices:
         assert (await agent.lookup("route53", {"DomainName": "example.com"} | choice))["Id"] == private
     with pytest.raises(AmbiguousError, match="2 hosted zones are called example") as caught:
         await agent.lookup("route53", {"DomainName": "example.com"})
