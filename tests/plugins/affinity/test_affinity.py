@@ -81,6 +81,15 @@ def test_it_keeps(cluster: PaperCluster, expression: str, kept: list[str]) -> No
     assert cluster.fitting(Labels={"com.docker.swarm.affinities": f'["{expression}"]'}) == kept
 
 
+def test_an_answer_that_is_kept_is_not_taken_for_anothers(cluster: PaperCluster) -> None:
+    rows = [row for each in KEPT.values() for row in each.items()]
+    for expression, kept in (*rows, *reversed(rows)):
+        negated = expression.replace("!=", "==") if "!=" in expression else expression.replace("==", "!=", 1)
+        assert cluster.fitting(Env=[f"affinity:{expression}"]) == kept
+        if "~" not in expression:
+            assert cluster.fitting(Env=[f"affinity:{negated}"]) == [node for node in ALL if node not in kept]
+
+
 @pytest.mark.parametrize(
     ("expression", "kept"),
     [
@@ -142,6 +151,7 @@ def test_it_follows_what_comes_and_goes(cluster: PaperCluster) -> None:
         ("n1", "container==*nope*", "affinity container==*nope*: none of its 2 containers fits"),
         ("n3", "container==redis*", "affinity container==redis*: it holds no container"),
         ("n2", "container!=redis*", "affinity container!=redis*: redis2 (c3c3c3c3c3c3) is there"),
+        ("n2", "container!=c3c3c3c3c3c3", "affinity container!=c3c3c3c3c3c3: redis2 (c3c3c3c3c3c3) is there"),
         ("n3", "image==redis", "affinity image==redis: it holds no image"),
         ("n2", "image==redis", "affinity image==redis: none of its 2 images fits"),
         ("n1", "image!=redis", f"affinity image!=redis: sha256:{'1' * 64} is there"),

@@ -94,6 +94,15 @@ def test_it_keeps(cluster: PaperCluster, expression: str, kept: list[str]) -> No
     assert cluster.fitting(Labels={"com.docker.swarm.constraints": f'["{expression}"]'}) == kept
 
 
+def test_an_answer_that_is_kept_is_not_taken_for_anothers(cluster: PaperCluster) -> None:
+    rows = [row for each in KEPT.values() for row in each.items()]
+    for expression, kept in (*rows, *reversed(rows)):
+        negated = expression.replace("!=", "==") if "!=" in expression else expression.replace("==", "!=", 1)
+        assert cluster.fitting(Env=[f"constraint:{expression}"]) == kept
+        if "~" not in expression:
+            assert cluster.fitting(Env=[f"constraint:{negated}"]) == [node for node in ALL if node not in kept]
+
+
 @pytest.mark.parametrize(
     ("expression", "kept"),
     [
@@ -148,6 +157,7 @@ def test_wishes_are_given_up_all_at_once(cluster: PaperCluster) -> None:
         ("n1", "rack==7", "constraint rack==7: it has no label rack"),
         ("n2", "node==n1", "constraint node==n1: it is n2"),
         ("n2", "node!=n2", "constraint node!=n2: it is n2"),
+        ("n2", "node!=ID-n2", "constraint node!=ID-n2: it is n2"),
     ],
 )
 def test_the_reason_names_what_was_wanted_and_what_is_there(

@@ -135,6 +135,11 @@ def test_a_running_container_holds_what_its_engine_chose(cluster: PaperCluster) 
     assert cluster.fitting(**bound("49153:80")) == TAKEN
 
 
+def test_a_stopped_container_has_given_back_what_its_engine_chose(cluster: PaperCluster) -> None:
+    cluster.container("web", "n1", bindings=(Port(80),), ports=(Port(80, "tcp", 49153),), state=EXITED)
+    assert cluster.fitting(**bound("49153:80")) == FREE
+
+
 @pytest.mark.parametrize("state", [s for s in ContainerState if s is not ContainerState.PENDING])
 def test_ports_stay_taken_until_the_container_is_removed(cluster: PaperCluster, state: ContainerState) -> None:
     web = cluster.container("web", "n1", bindings=(Port(80, "tcp", 80),), state=state)
@@ -166,6 +171,17 @@ def test_on_the_hosts_network_exposed_ports_are_compared(
 ) -> None:
     cluster.container("web", "n1", network_mode="host", exposed=(Port(80),))
     assert cluster.fitting(ExposedPorts={exposed: {}}, HostConfig={"NetworkMode": mode}) == kept
+
+
+@pytest.mark.parametrize(("exposed", "kept"), [("80/tcp", TAKEN), ("80/udp", FREE)])
+def test_there_protocols_are_compared_as_in_the_original_even_where_published_ones_are_not(
+    exposed: str, kept: list[str]
+) -> None:
+    cluster = PaperCluster(settings={"plugins": {"port": {"compare_protocols": False}}})
+    cluster.node("n1")
+    cluster.node("n2")
+    cluster.container("web", "n1", network_mode="host", exposed=(Port(80),))
+    assert cluster.fitting(ExposedPorts={exposed: {}}, HostConfig={"NetworkMode": "host"}) == kept
 
 
 def test_published_and_host_network_ports_are_not_compared(cluster: PaperCluster) -> None:

@@ -168,6 +168,14 @@ def test_a_zone_that_is_down_or_ruled_out_does_not_hold_the_others_back() -> Non
     assert cluster.fitting(Env=["spread:zone"], Image="app") == ["n1", "n2", "n3", "n4"]
 
 
+def test_a_zone_that_is_down_counts_not_even_where_health_is_asked_later() -> None:
+    cluster = made(("topology", "health"))
+    cluster.node("n5", labels={"zone": "c"}, status=NodeStatus.UNHEALTHY)
+    for name in ("n1", "n3"):
+        cluster.container(name, name, image="app", labels={"skep.spread": '["zone"]'})
+    assert cluster.fitting(Env=["spread:zone"], Image="app") == ["n1", "n2", "n3", "n4"]
+
+
 def test_a_full_zone_holds_the_others_back() -> None:
     cluster = made()
     run = Runs(cluster)
