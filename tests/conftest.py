@@ -10,11 +10,16 @@ from types import ModuleType
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 import skep
 from contrib.lab.fixtures import _four_engines, _one_engine, cluster_lab, engine
 
 __all__ = ["_four_engines", "_one_engine", "cluster_lab", "engine"]
+
+# A machine that does other work too is slow now and then, which says nothing of what is tested.
+settings.register_profile("skep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("skep")
 
 _REAL = [Path(__file__).with_name(name) for name in ("engines", "article")]
 

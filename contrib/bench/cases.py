@@ -9,7 +9,7 @@ from typing import Any
 
 from contrib.bench.clusters import IMAGES, SERVICES, SIZES
 
-__all__ = ["CASES", "COLD", "Body", "series"]
+__all__ = ["CASES", "COLD", "Body", "impossible", "series"]
 
 Body = dict[str, Any]
 Case = Callable[[random.Random, int], Body]
@@ -51,6 +51,11 @@ def _everything(rng: random.Random, number: int) -> Body:
 def _over_zones(rng: random.Random, number: int) -> Body:
     body = _everything(rng, number)
     return {**body, "Env": [*body["Env"], "spread:zone"]}
+
+
+def impossible(rng: random.Random, number: int) -> Body:
+    """What no node can have."""
+    return _env("constraint:disk==s*", f"affinity:container==*-nowhere{rng.randrange(40)}-*")
 
 
 CASES: dict[str, Case] = {

@@ -27,6 +27,8 @@ SIZES = [2**20 * size for size in (32, 64, 128, 256, 512)]  # of memory, in byte
 def make_agent(nodes: int = 0, containers: int = 30, strategy: str = "spread") -> Agent:
     """An agent that knows so many nodes, without any engine."""
     agent = Agent(parse_settings({"plugins": {name: {} for name in (*FILTERS, strategy)}}))
+    for record in agent.plugins._records.values():
+        record.start()  # as it is while the agent runs
     fill(agent.cluster.state, nodes, containers)
     return agent
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from skep import Agent, ConflictError, Container, Engine, EngineError, SkepError
+from skep import Agent, ConflictError, Engine, EngineError, SkepError
 from skep_docker_api import container_filters, inspections
 from skep_docker_api.container_calls import (
     changing,
@@ -27,6 +25,7 @@ from skep_docker_api.container_calls import (
 from skep_docker_api.forward import engine_version, forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, flag, integer, json_answer
+from skep_docker_api.renaming import name_taken
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 from skep_docker_api.status import is_running
 
@@ -126,22 +125,13 @@ async def rename(request: web.Request) -> web.StreamResponse:
                 f'Conflict. The container name "/{name}" is already in use by container "{other.id or "being created"}" on '
                 f"node {other.node}. You have to remove (or rename) that container to be able to reuse that name."
             )
-    path, key = f"/containers/{container.id}/rename", f"rename:{container.id}:{name}"
-    placeholder = replace(container, name=name, memory=0, nano_cpus=0, cpu_shares=0, ports=(), bindings=())
-    state.reserve(placeholder, container.node, key)
-    try:
-        return await forward(request, engine, path, on_answer=_renamed(request, container, key))
-    finally:
-        state.release(container.node, key)
+    async with name_taken(state, container, name) as give_back:
 
+        async def on_answer(status: int) -> None:
+            await refresh(agent_of(request), container.node, container.id)
+            give_back()
 
-def _renamed(request: web.Request, container: Container, key: str) -> Any:
-    async def on_answer(status: int) -> None:
-        agent = agent_of(request)
-        await refresh(agent, container.node, container.id)
-        agent.cluster.state.release(container.node, key)
-
-    return on_answer
+        return await forward(request, engine, f"/containers/{container.id}/rename", on_answer=on_answer)
 
 
 class _Pruned(msgspec.Struct):

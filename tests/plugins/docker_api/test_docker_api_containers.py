@@ -201,6 +201,23 @@ async def test_rename_within_the_cluster(api: Any) -> None:
     assert not [each for each in api.agent.cluster.state.containers() if not each.id]
 
 
+async def test_a_name_stays_taken_while_an_engine_may_still_give_it(api: Any) -> None:
+    await create(api, "aa")
+    (aa,) = api.agent.cluster.state.named("aa")
+    slow = api.engines["n1"].faults.hang(lambda method, path: path.endswith("/rename"))
+    renaming = asyncio.create_task(api.call("POST", "/containers/aa/rename?name=cc"))
+    await wait_until(lambda: slow.hits == 1)
+    renaming.cancel()
+    await asyncio.wait([renaming])
+    for _ in range(50):  # in which the agent sees that the client has gone
+        assert (await api.call("POST", "/containers/create?name=cc", json={"Image": "busybox"}))[0] == 409
+    slow.clear()
+    assert (await api.call("POST", f"/containers/{aa.id}/rename?name=dd"))[0] == 204
+    assert (await api.call("DELETE", f"/containers/{aa.id}?force=1"))[0] == 204
+    await wait_until(lambda: not list(api.agent.cluster.state.containers()))
+    assert (await api.call("POST", "/containers/create?name=cc", json={"Image": "busybox"}))[0] == 201
+
+
 async def test_one_that_is_started_again_and_again_counts_as_running(api: Any) -> None:
     engine = api.engines["n1"]
     engine.run("loop", RestartPolicy={"Name": "always"})
