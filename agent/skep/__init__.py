@@ -14,6 +14,7 @@ from skep._version import __version__
 if TYPE_CHECKING:
     from skep.agent import Agent, Created
     from skep.cli.client import AgentClient
+    from skep.cli.lookups import lookup_settings, lookups_of
     from skep.cli.options import Duration, agent_option, wait_option
     from skep.cli.output import printable, show_table
     from skep.cli.service import run_service
@@ -219,6 +220,8 @@ __all__ = [
     "format_time",
     "hookimpl",
     "load_settings",
+    "lookup_settings",
+    "lookups_of",
     "natural_key",
     "parse_expression",
     "parse_settings",
@@ -239,6 +242,7 @@ __all__ = [
 _HOMES = {
     "agent": "Agent Created",
     "cli.client": "AgentClient",
+    "cli.lookups": "lookup_settings lookups_of",
     "cli.options": "Duration agent_option wait_option",
     "cli.output": "printable show_table",
     "cli.service": "run_service",

@@ -19,6 +19,8 @@ __all__ = ["Catalogue", "explain", "plain"]
 _ANY_TYPE = "AWS::CloudFormation::CustomResource"
 _CHOICE = "Resource"
 """The property that names the resource where the type does not."""
+_TEXT = "Environment"
+"""A lookup that takes this property answers all its values as one text too, unless told not to: templates want that."""
 
 
 def plain(text: str) -> str:
@@ -92,5 +94,8 @@ class _Lookup:
         self._agent, self._name, self._seconds = agent, name, seconds
 
     async def __call__(self, request: ResourceRequest) -> Any:
-        values = await self._agent.lookup(self._name, asked(request.properties), max_age=0, timeout=self._seconds)
+        properties = asked(request.properties)
+        if _TEXT in self._agent.lookups.known[self._name].properties:
+            properties = {_TEXT: "true", **properties}
+        values = await self._agent.lookup(self._name, properties, max_age=0, timeout=self._seconds)
         return request.answer(values, no_echo=bool(values.secret))

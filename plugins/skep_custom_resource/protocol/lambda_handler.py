@@ -32,10 +32,21 @@ _DEFAULT = 60.0  # seconds, without a context
 Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
-def make_handler(resource: Resource, rules: UrlRules | None = None, explain: Explain = explain_unresolved) -> Handler:
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def make_handler(
+    resource: Resource,
+    rules: UrlRules | None = None,
+    explain: Explain = explain_unresolved,
+    log: Callable[[str], object] = _print,
+) -> Handler:
     """Make the function that Lambda calls: `handler(event, context)`. What it logs holds neither the event nor any value.
 
-    rules: where answers may go; None: as the environment says, see `UrlRules.from_environment`.
+    rules: where answers may go; None: as the environment says, see `UrlRules.from_environment`. log: takes lines of
+    JSON; CloudWatch keeps what is printed.
     """
     rules = rules if rules is not None else UrlRules.from_environment()
 
@@ -43,14 +54,18 @@ def make_handler(resource: Resource, rules: UrlRules | None = None, explain: Exp
         seconds = _seconds(context)
         invoked = isinstance(event, dict) and event.get(INVOKED) is True
         request = parse_event(_with_address(event) if invoked else event, rules)
-        _log(request, f"{request.type} of {resource.name}")
+        log(_line(request, f"{request.type} of {resource.name}"))
         answer = _answered(resource, request, max(0.5, min(seconds, request.timeout) - _RESERVE), explain)
         body = encode(request, answer, resource.name)
         said = json.loads(body)
         if invoked:
             return {"Response": said, "Bytes": len(body)}
         outcome = put(request.response_url, body, max(1.0, _seconds(context) - _LAST))
-        _log(request, f"{said['Status']} {said.get('Reason', '')}: {'accepted' if outcome.accepted else outcome.why}")
+        log(
+            _line(
+                request, f"{said['Status']} {said.get('Reason', '')}: {'accepted' if outcome.accepted else outcome.why}"
+            )
+        )
         if not outcome.accepted:
             raise RuntimeError(f"CloudFormation did not take the answer: {outcome.why}")
         return {"Status": said["Status"], "PhysicalResourceId": said["PhysicalResourceId"]}
@@ -91,8 +106,7 @@ def _answered(resource: Resource, request: ResourceRequest, seconds: float, expl
     return answers[0]
 
 
-def _log(request: ResourceRequest, text: str) -> None:
-    """One line of JSON for CloudWatch, without what is secret."""
-    line = {"message": text, "stack": request.stack_id, "request": request.request_id, "resource": request.logical_id}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+def _line(request: ResourceRequest, text: str) -> str:
+    """One line of JSON for a log, without what is secret."""
+    about = {"stack": request.stack_id, "request": request.request_id, "resource": request.logical_id}
+    return json.dumps({"message": text, **about})

@@ -28,15 +28,15 @@ def asked(properties: Mapping[str, Any]) -> dict[str, str | list[str]]:
     return found
 
 
-def packaged(name: str, package: str) -> Resource:
+def packaged(name: str, package: str, **options: Any) -> Resource:
     """The lookup `name` of a package of resolvers that needs no skep (see `Lookup.package`), as a custom resource.
 
-    The package is imported by the first request, so that a failure of that is answered too.
+    The package is imported by the first request, so that a failure of that is answered too. options: for its clients of AWS.
     """
 
     async def function(request: ResourceRequest) -> Any:
         resolvers = importlib.import_module(package)
-        aws = resolvers.Boto3() if hasattr(resolvers, "Boto3") else None
+        aws = resolvers.Boto3(**options) if hasattr(resolvers, "Boto3") else None
         values = await resolvers.resolve(name, asked(request.properties), aws)
         return request.answer(values, no_echo=bool(getattr(values, "secret", ())))
 

@@ -88,12 +88,14 @@ def cloudformation(receiver: Receiver, wires: Wires) -> FakeCloudFormation:
 def served(skep_agent: Any, wires: Wires, moto_url: str, tmp_path: Path) -> Served:
     """Starts an agent that serves the queue with further plugins: `await served(Greeting, visibility="2s")`."""
 
-    async def start(*plugins: Any, journal: str = "journal", **own: Any) -> Agent:
+    async def start(*plugins: Any, journal: str = "journal", others: Any = None, **own: Any) -> Agent:
         table = {
             "queue": wires.queue, "endpoint_url": moto_url, "plain_loopback": True, "visibility": "2s",
             "journal": str(tmp_path / journal), **own,
         }  # fmt: skip
-        agent: Agent = await skep_agent(plugins=plugins, settings={"plugins": {"custom_resource": table}})
+        agent: Agent = await skep_agent(
+            plugins=plugins, settings={"plugins": {**(others or {}), "custom_resource": table}}
+        )
         return agent
 
     return start

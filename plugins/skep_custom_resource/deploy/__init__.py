@@ -1,0 +1,1 @@
+"""Deploys custom resources as Lambda functions, and tries them: zip, role, function, stack."""
