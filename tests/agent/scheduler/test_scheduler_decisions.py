@@ -48,12 +48,25 @@ def test_at_many_nodes_some_reasons_are_kept_and_all_verdicts() -> None:
     assert len([row for row in rows if row.reason]) == 2
 
 
+def test_of_many_scores_those_of_the_chosen_node_are_kept_whatever_they_are() -> None:
+    cluster = PaperCluster(settings={"plugins": {"spread": {}, "random": {"weight": 1000}}})
+    for number in range(99):  # one percent more of each is taken, so that there are 99 scores
+        cluster.node(f"n{number}", memory=100 * 2**30)
+        cluster.container(f"c{number}", f"n{number}", memory=number * 2**30)
+    for number in range(12):
+        decide(cluster, f"web{number}", HostConfig={"Memory": 2**30})
+    told = [row.scores for each in cluster.agent.decisions for row in each.answers.explain() if row.chosen]
+    assert [[mark.strategy for mark in marks] for marks in told] == [["spread", "random"]] * 12
+    assert min(marks[0].score for marks in told) < -170  # beyond the best 64
+
+
 def test_environments_are_never_kept() -> None:
     cluster = paper()
     env = ["PASSWORD=hunter2", "constraint:disk==ssd"]
     decide(cluster, "web", Env=env, Cmd=["hunter2"], HostConfig={"LogConfig": {"Config": {"token": "hunter2"}}})
     (decision,) = cluster.agent.decisions
     assert "hunter2" not in repr(decision) + repr(decision.request.body)
+    assert decision.request.container.env == ()
     assert decision.entries == ["constraint:disk==ssd"]
     assert b"hunter2" not in msgspec.json.encode(decision.view())
 
