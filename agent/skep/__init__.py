@@ -104,6 +104,8 @@ if TYPE_CHECKING:
     )
     from skep.scheduler import (
         EntryLabel,
+        FilterVerdict,
+        Mark,
         NodeExplanation,
         Placement,
         PlacementError,
@@ -163,6 +165,7 @@ __all__ = [
     "EntryLabel",
     "Expression",
     "ExpressionError",
+    "FilterVerdict",
     "Health",
     "Hijacked",
     "HttpServer",
@@ -170,6 +173,7 @@ __all__ = [
     "LifecycleEvent",
     "Lookup",
     "Lost",
+    "Mark",
     "Metric",
     "Mount",
     "Network",
@@ -259,7 +263,7 @@ _HOMES = {
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
-    "scheduler": "EntryLabel NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
+    "scheduler": "EntryLabel FilterVerdict Mark NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
     "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}

@@ -9,12 +9,14 @@ from skep.scheduler.query import PlacementQuery, Scores, Verdict
 from skep.scheduler.request import PlacementRequest
 from skep.scheduler.room import Room, RoomSettings
 from skep.scheduler.scheduler import Reservation, Rule, Scheduler
+from skep.scheduler.scoring import Mark
 
 __all__ = [
     "Decision",
     "Decisions",
     "EntryLabel",
     "FilterVerdict",
+    "Mark",
     "NodeExplanation",
     "Placement",
     "PlacementError",
