@@ -22,6 +22,7 @@ __all__ = ["KeyIndex", "NodeIndex", "Note", "Ranks", "Standing", "TestIndex"]
 
 _MOST_INDEXES = 64  # of each kind; the one that was not asked for the longest time goes first
 _MOST_NOTES = 4096  # an index that missed more is made anew
+_MOST_WEIGHT = 2**24  # bytes of heavy containers in notes
 _KEPT_UP = 8
 _MOST_MASKS = 1024  # of one index
 
@@ -287,7 +288,7 @@ _Index = TypeVar("_Index", KeyIndex, NodeIndex, TestIndex)
 class Standing:
     """All indexes of one state, and the notes that they follow."""
 
-    __slots__ = ("_containers", "_first", "_nodes", "_notes", "_numbering", "_tests")
+    __slots__ = ("_containers", "_first", "_nodes", "_notes", "_numbering", "_tests", "_weight")
 
     def __init__(self) -> None:
         self._containers: OrderedDict[Hashable, KeyIndex] = OrderedDict()
@@ -296,20 +297,30 @@ class Standing:
         self._notes: list[Note] = []
         self._first = 0  # the number of the first note that is kept
         self._numbering = 0
+        self._weight = 0  # of the containers in the notes
 
     def renumbered(self) -> None:
         """Nodes' numbers have moved."""
         self._numbering += 1
 
-    def note(self, node: NodeState, container: Container | None = None, change: int = 0) -> None:
-        """Take down a change, after it was made."""
+    def note(self, node: NodeState, container: Container | None = None, change: int = 0, weight: int = 0) -> None:
+        """Take down a change, after it was made. weight: the container's, 0 for those that take no more than most."""
         if not self._containers and not self._nodes and not self._tests:
             return
         if len(self._notes) >= _MOST_NOTES:
-            self._keep_up()
-            del self._notes[: _MOST_NOTES // 2]
-            self._first += _MOST_NOTES // 2
+            self._forget(_MOST_NOTES // 2)
+        if weight:
+            if self._weight + weight > _MOST_WEIGHT:
+                self._forget(len(self._notes))
+                self._weight = 0
+            self._weight += weight
         self._notes.append(Note(node, container, change, f"{container.name}\n{container.id}" if container else ""))
+
+    def _forget(self, count: int) -> None:
+        """Forget the oldest notes."""
+        self._keep_up()
+        del self._notes[:count]
+        self._first += count
 
     def _keep_up(self) -> None:
         """Before notes go: have the indexes of keys that were asked last follow them. To make one anew takes a look at every container."""

@@ -19,12 +19,16 @@ from skep.models import Container, ContainerState, Image, Network, Node, Volume,
 
 __all__ = ["ClusterState", "NodeState", "reservation_key"]
 
+_PORT = 100  # bytes
+_LIGHT = 2**15  # bytes, of what one container alone may hold without being counted
+
 
 class NodeState:
     """One node and everything known on it. Read it; changes go through `ClusterState`.
 
     `containers` is by key: a container's id, or the key of a placement under way, whose container is `pending`.
-    `memory_used` is what its containers of any state reserve, in bytes.
+    `memory_used` is what its containers of any state reserve, in bytes. `weight` is how many bytes those of its containers take, about, that
+    take far more than most.
     """
 
     __slots__ = (
@@ -37,6 +41,7 @@ class NodeState:
         "node",
         "ordinal",
         "volumes",
+        "weight",
     )
 
     def __init__(self, node: Node) -> None:
@@ -49,6 +54,7 @@ class NodeState:
         self.volumes: Sequence[Volume] = ()
         self.memory_used = 0
         self.nano_cpus_used = 0
+        self.weight = 0
 
     @property
     def name(self) -> str:
@@ -138,7 +144,7 @@ class ClusterState:
         containers, state.containers = state.containers, {}
         for container in containers.values():
             self._containers.remove(container)
-            self._standing.note(state, container, -1)
+            self._standing.note(state, container, -1, _weight(container))
         place, state.ordinal = state.ordinal, -1
         del self._order[place]
         self._number(place)
@@ -166,9 +172,10 @@ class ClusterState:
         state.containers[key] = container
         state.containers_changed()
         self._containers.add(container)
-        state.memory_used += container.memory
+        state.memory_used += max(0, container.memory)
         state.nano_cpus_used += _nano_cpus(container, state.node)
-        self._standing.note(state, container, 1)
+        state.weight += (weight := _weight(container))
+        self._standing.note(state, container, 1, weight)
         self._count(state, before)
 
     def remove_container(self, node: str, key: str) -> Container | None:
@@ -190,9 +197,10 @@ class ClusterState:
             return None
         state.containers_changed()
         self._containers.remove(container)
-        state.memory_used -= container.memory
+        state.memory_used -= max(0, container.memory)
         state.nano_cpus_used -= _nano_cpus(container, state.node)
-        self._standing.note(state, container, -1)
+        state.weight -= (weight := _weight(container))
+        self._standing.note(state, container, -1, weight)
         return container
 
     def _count(self, state: NodeState, before: int) -> None:
@@ -397,10 +405,10 @@ class ClusterState:
     def reserve(self, container: Container, node: str, key: str) -> None:
         """Count `container` as placed on `node` from now on, under `key`, until `release` is called.
 
-        Under the key that `reservation_key` gives it, it ends by itself when the container is there.
+        Under the key that `reservation_key` gives it, it ends by itself when the container is there. Its environment is not kept.
         """
         known = replace(container, id="") if container.id else container
-        self.put_container(known.changed(node=node, state=ContainerState.PENDING), key=key)
+        self.put_container(known.changed(node=node, state=ContainerState.PENDING, env=()), key=key)
 
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""
@@ -413,5 +421,16 @@ def reservation_key(container: Container) -> str:
 
 
 def _nano_cpus(container: Container, node: Node) -> int:
-    # in whole numbers: what is added is exactly what is taken away later
-    return round(container.cpus_on(node) * 1e9)
+    # in whole numbers: what is added is exactly what is taken away later; and less than nothing is nothing
+    return max(0, round(container.cpus_on(node) * 1e9))
+
+
+def _weight(container: Container) -> int:
+    """How many bytes it takes, about, where that is far more than most do; else 0.
+
+    Whoever writes labels, or a range of ports in a few characters, decides how much is kept wherever a past container is.
+    """
+    labels, texts = container.labels, sum(map(len, container.env)) + len(container.command)
+    size = texts + sum(map(len, labels)) + sum(map(len, labels.values()))
+    size += _PORT * (len(container.exposed) + len(container.bindings))
+    return size if size > _LIGHT else 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from skep.cluster import NodeSet, NodeState
+from skep.models import Container
 from skep.scheduler.placement import FilterVerdict, NodeExplanation, Placement, said
 from skep.scheduler.query import Scores
 from skep.scheduler.request import PlacementRequest
@@ -34,14 +35,22 @@ _HOST = (
 
 
 def stripped(request: PlacementRequest) -> PlacementRequest:
-    """The request without its environment and whatever else no filter needs."""
+    """The request without its environment and whatever else no filter needs, and what its body tells all the same.
+
+    A compiled pattern takes up to a quarter of a megabyte, and a range of ports is thousands of objects: neither is for keeping.
+    """
     body = {key: request.body[key] for key in _BODY if key in request.body}
     host, networking = request.body.get("HostConfig"), request.body.get("NetworkingConfig")
     if isinstance(host, dict):
         body["HostConfig"] = {key: host[key] for key in _HOST if key in host}
     if isinstance(networking, dict) and isinstance(networking.get("EndpointsConfig"), dict):
         body["NetworkingConfig"] = {"EndpointsConfig": {name: {} for name in networking["EndpointsConfig"]}}
-    return replace(request, container=replace(request.container, env=()), body=body)
+    asked = request.container
+    container = Container(asked.id, asked.name, asked.node, asked.image, state=asked.state)
+    texts = {
+        kind: tuple([replace(each, pattern=None) for each in found]) for kind, found in request.expressions.items()
+    }
+    return replace(request, container=container, expressions=texts, body=body)
 
 
 @dataclass(frozen=True, slots=True)
