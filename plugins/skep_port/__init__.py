@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from skep import Container, NodeSet, NodeState, PlacementQuery, Plugin, PluginSettings, Port, RequestError, Verdict
 
@@ -40,43 +40,59 @@ class PortPlugin(Plugin):
         keys_of = _keys if self.settings.compare_protocols else _keys_of_any_protocol
         find = query.state.container_index(("port", self.settings.compare_protocols), keys_of)
         kept, taken = query.nodes, []
-        for ports in wanted:
+        for each in wanted:
             full = kept
-            for port in ports:
-                full = full & _holders(find, port, host, port.protocol if compared else "")
+            for number in each.numbers:
+                full = full & _holders(find, number, each.ip, host, each.protocol if compared else "")
                 if not full:
                     break
             kept = kept - full
             taken.append(full)
 
         def reason(node: NodeState) -> str:
-            ports = next(ports for ports, full in zip(wanted, taken, strict=True) if node in full)
-            return f"port {_shown(ports)}: taken by {_holder(node, ports[0], host, compared)}"
+            each = next(each for each, full in zip(wanted, taken, strict=True) if node in full)
+            first = Port(0, each.protocol, each.numbers[0], each.ip)
+            return f"port {each}: taken by {_holder(node, first, host, compared)}"
 
-        return Verdict(kept, reason, lambda: [f"port {_shown(ports)}" for ports in wanted])
+        return Verdict(kept, reason, lambda: [f"port {each}" for each in wanted])
 
 
-def _wanted(container: Container, body: Mapping[str, Any]) -> list[Sequence[Port]]:
-    """What must be free, as ports of the host: of each entry one. On the host's network, what is exposed is what is used."""
+class _Wanted(NamedTuple):
+    """One entry of a request: a port of the host, or any one of a range; `ip` as it was written."""
+
+    numbers: range
+    protocol: str
+    ip: str = ""
+
+    def __str__(self) -> str:
+        first, last = self.numbers[0], self.numbers[-1]
+        numbers = str(first) if first == last else f"{first}-{last}"
+        return f"{f'{self.ip}:' if self.ip else ''}{numbers}/{self.protocol}"
+
+
+def _wanted(container: Container, body: Mapping[str, Any]) -> list[_Wanted]:
+    """What must be free. On the host's network, what is exposed is what is used."""
     if container.network_mode == "host":
-        return [(Port(port.private, port.protocol, port.private),) for port in container.exposed]
-    ranges = list(_ranges(body))
-    ranged = {port for ports in ranges for port in ports}
-    return [*((port,) for port in container.bindings if port.public and port not in ranged), *ranges]
+        return [_Wanted(range(port.private, port.private + 1), port.protocol) for port in container.exposed]
+    return list(_published(body))
 
 
-def _ranges(body: Mapping[str, Any]) -> Iterator[Sequence[Port]]:
-    """Bindings such as `8000-8010:80`: the engine takes any one of the range."""
-    for key, bindings in ((body.get("HostConfig") or {}).get("PortBindings") or {}).items():
-        private, _, protocol = key.partition("/")
+def _published(body: Mapping[str, Any]) -> Iterator[_Wanted]:
+    """From the body, where a range such as `8000-8010:80` is still one; what leaves the choice to the engine wants nothing."""
+    for key, bindings in sorted(((body.get("HostConfig") or {}).get("PortBindings") or {}).items(), key=_by_number):
         for binding in bindings or ():
-            first, dash, last = (binding.get("HostPort") or "").partition("-")
-            if dash:
-                ip = binding.get("HostIp") or ""
-                numbers = range(int(first), int(last) + 1)
-                if not numbers:
-                    raise RequestError(f"invalid range of ports {first}-{last} for {key}: expected the lower one first")
-                yield [Port(int(private), (protocol or "tcp").lower(), number, ip) for number in numbers]
+            first, _, last = (binding.get("HostPort") or "0").partition("-")
+            if not last and not int(first):
+                continue
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise RequestError(f"invalid range of ports {first}-{last} for {key}: expected the lower one first")
+            yield _Wanted(numbers, (key.partition("/")[2] or "tcp").lower(), binding.get("HostIp") or "")
+
+
+def _by_number(item: tuple[str, object]) -> tuple[int, str]:
+    number, _, protocol = item[0].partition("/")
+    return int(number), protocol
 
 
 def _claims(container: Container) -> tuple[bool, Sequence[Port]]:
@@ -103,11 +119,11 @@ def _keys_of_any_protocol(container: Container) -> Iterator[_Key]:
     return ((host, number, protocol if host else "", address) for host, number, protocol, address in _keys(container))
 
 
-def _holders(find: Callable[[_Key], NodeSet], port: Port, host: bool, protocol: str) -> NodeSet:
-    address = _address(port.ip)
+def _holders(find: Callable[[_Key], NodeSet], number: int, ip: str, host: bool, protocol: str) -> NodeSet:
+    address = _address(ip)
     if not address:
-        return find((host, port.public, protocol, None))
-    return find((host, port.public, protocol, address)) | find((host, port.public, protocol, ""))
+        return find((host, number, protocol, None))
+    return find((host, number, protocol, address)) | find((host, number, protocol, ""))
 
 
 def _holder(node: NodeState, port: Port, host: bool, compared: bool) -> str:
@@ -137,10 +153,3 @@ def _address(text: str) -> str:
     except ValueError:
         return text
     return "" if address.is_unspecified else str(address)
-
-
-def _shown(ports: Sequence[Port]) -> str:
-    first, last = ports[0], ports[-1]
-    numbers = str(first.public) if first == last else f"{first.public}-{last.public}"
-    address = f"{first.ip}:" if first.ip else ""
-    return f"{address}{numbers}/{first.protocol}"
