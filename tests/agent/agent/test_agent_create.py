@@ -69,6 +69,28 @@ async def test_every_container_gets_an_id_of_its_own_and_keeps_one_that_it_bring
     assert spec(cluster, brought)["Config"]["Labels"] == {SWARM_ID: "ab" * 32}
 
 
+class Entries(Plugin):
+    name = "entries"
+
+    def expression_kinds(self) -> dict[str, str]:
+        return {"constraint": "com.docker.swarm.constraints", "affinity": "com.docker.swarm.affinities"}
+
+
+async def test_what_an_engine_keeps_of_a_container_is_enough_to_place_it_again(start: Any) -> None:
+    cluster = await start(1, (Entries,))
+    env = ["A=b", "affinity:image==~busybox", "constraint:node!=n2", "reschedule:on-node-failure"]
+    created = await cluster.create("web", Env=env, Labels={"com.docker.swarm.constraints": '["node==~n1"]'})
+    kept = spec(cluster, created)
+    body = {**kept["Config"], "HostConfig": kept["HostConfig"]}
+    again, first = cluster.agent.request(json.dumps(body).encode(), "web"), created.placement.request
+    assert [each.text for each in again.expressions["constraint"]] == ["node==~n1", "node!=n2"]
+    assert again.expressions == first.expressions
+    assert (again.container.labels, again.container.swarm_id) == (first.container.labels, first.container.swarm_id)
+    assert json.loads(again.container.labels["com.docker.swarm.reschedule-policies"]) == ["on-node-failure"]
+    assert "A=b" in again.container.env
+    assert not any(":" in entry for entry in again.container.env if "PATH" not in entry)
+
+
 async def test_a_name_is_unique_over_all_nodes(start: Any) -> None:
     cluster = await start()
     await cluster.create("web")
