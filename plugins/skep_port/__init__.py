@@ -152,4 +152,6 @@ def _address(text: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         return text
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # one address to an engine, written in two ways
     return "" if address.is_unspecified else str(address)
