@@ -26,7 +26,6 @@ _FEW = 20  # nodes of which every reason is kept
 _TOLD = 2  # of more nodes, so many that each plugin refuses: a reason may look at all containers of a node, and a replay tells all
 _TOLD_REFUSED = 100  # where nothing fitted, and somebody will look
 _GROUPS = 64  # of equal scores that are kept, the best first
-_LONGEST = 500  # characters of a reason
 _BODY = ("Image", "Labels", "ExposedPorts")
 _HOST = (
     *("Binds", "CpuShares", "CpusetCpus", "IpcMode", "Isolation", "Links", "Memory", "MemoryReservation", "NanoCpus", "NetworkMode"),
@@ -158,7 +157,7 @@ class _Name:
 def _told(reason: Callable[[NodeState], str], refused: NodeSet, most: int) -> dict[str, int]:
     told: dict[str, int] = {}
     for node in itertools.islice(refused, most):
-        text = said(reason, node)[:_LONGEST]
+        text = said(reason, node)
         told[text] = told.get(text, 0) | 1 << node.ordinal
     return told
 

@@ -11,15 +11,17 @@ from typing import Literal
 
 from skep.cluster import NodeSet, NodeState
 from skep.errors import RequestError
-from skep.scheduler.query import Verdict, Wish
+from skep.scheduler.query import Scores, Verdict, Wish
 from skep.scheduler.request import PlacementRequest
 from skep.scheduler.scoring import Mark, Ranking, WeightedScores
 
 __all__ = ["FilterVerdict", "NodeExplanation", "Placement", "PlacementError", "said"]
 
+_LONGEST = 500  # characters of a reason
 _NODES_SHOWN = 20
 _NODES_ASKED = 200  # whose reasons are asked for, which may mean a look at all that is on a node; others are counted by who refused them
 _REASONS_SHOWN = 5
+_SHORT = 200  # characters of what was wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,26 +153,42 @@ class Placement:
         left, conditions = self.considered, list[str]()
         for _, verdict in self.verdicts:
             if left - verdict.kept:
-                conditions += verdict.wanted()
+                conditions += _wanted(verdict)
             left = left & verdict.kept
         if not left:
             return f"Unable to find a node that satisfies the following conditions: {_one_line(conditions)}".rstrip(
                 ": "
             )
-        wanted = [text for _, scores, _ in self.scores for text in scores.wanted()]
+        wanted = [text for _, scores, _ in self.scores for text in _wanted(scores)]
         return f"no resources available to schedule container: {_one_line(wanted)}".rstrip(": ")
 
 
 def said(reason: object, node: NodeState) -> str:
-    """A plugin's words about a node that it refuses."""
+    """A plugin's words about a node that it refuses, on one line and not too long: labels and names of others may be in them."""
     try:
-        return str(reason(node))  # type: ignore[operator]
+        return _line(reason(node), _LONGEST)  # type: ignore[operator]
     except Exception as error:  # a plugin's; it must not hide the answer itself
         return f"it could not say why ({type(error).__name__})"
 
 
+def _wanted(answer: Verdict | Scores) -> list[str]:
+    """A plugin's words about what was wanted of it."""
+    try:
+        return [_line(text, _SHORT) for text in answer.wanted()]
+    except Exception:  # as above
+        return []
+
+
+def _line(text: object, longest: int) -> str:
+    """A text without what a terminal would obey."""
+    line = " ".join(str(text)[:longest].split())
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
 def _one_line(texts: Sequence[str]) -> str:
-    shown = "; ".join(" ".join(str(text).split())[:200] for text in texts[:_NODES_SHOWN])
+    shown = "; ".join(texts[:_NODES_SHOWN])
     return f"{shown}; … and {len(texts) - _NODES_SHOWN} more" if len(texts) > _NODES_SHOWN else shown
 
 

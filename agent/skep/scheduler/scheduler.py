@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from skep.cluster import ClusterState, NodeState
+from skep.cluster import ClusterState, NodeSet, NodeState
+from skep.cluster.standing import Ranks
 from skep.cluster.state import reservation_key
 from skep.errors import ConflictError, ExpressionError, RequestError
 from skep.scheduler.engine_body import placed_container
@@ -164,10 +165,11 @@ def _filtered(rule: Rule, query: PlacementQuery) -> Verdict | None:
             f"plugin {rule.plugin}: its filter failed, so the request is refused: {type(error).__name__}: {error}",
             status=500,
         ) from error
-    if verdict is None or isinstance(verdict, Verdict):
+    if verdict is None or (isinstance(verdict, Verdict) and isinstance(verdict.kept, NodeSet)):
         return verdict
+    wrong = f"Verdict of {type(verdict.kept).__name__}" if isinstance(verdict, Verdict) else type(verdict).__name__
     raise RequestError(
-        f"plugin {rule.plugin}: its filter answered {type(verdict).__name__} instead of Verdict, so the request is refused",
+        f"plugin {rule.plugin}: its filter answered {wrong} instead of Verdict of NodeSet, so the request is refused",
         status=500,
     )
 
@@ -177,4 +179,18 @@ def _scored(rule: Rule, query: PlacementQuery) -> Scores | None:
         scores = rule.call(query)
     except Exception:  # logged and counted where the plugin is called; without its opinion placement goes on
         return None
-    return scores if isinstance(scores, Scores) else None
+    return scores if isinstance(scores, Scores) and _are_groups(scores.groups) else None
+
+
+def _are_groups(groups: object) -> bool:
+    """Whether a strategy's groups are such. Those of the state's own indexes are, and many."""
+    return isinstance(groups, Ranks) or (
+        isinstance(groups, Sequence)
+        and all(
+            isinstance(pair, tuple)
+            and len(pair) == 2
+            and isinstance(pair[0], int | float)
+            and isinstance(pair[1], NodeSet)
+            for pair in groups
+        )
+    )
