@@ -13,28 +13,24 @@ __all__ = ["ContainerIndex"]
 _Found = (
     Container | list[Container]
 )  # most names and all ids are one container's: a list for each would be as large as the rest
+_LABEL = 2  # characters: 256 drawers of hexadecimal ids
 
 
 class ContainerIndex:
-    """Found in steps that do not grow with the number of containers; ids and prefixes of ids by bisection."""
+    """Found in steps that hardly grow with the number of containers; ids and prefixes of ids by bisection."""
 
-    __slots__ = ("_held", "_ids", "_names")
+    __slots__ = ("_drawers", "_names")
 
     def __init__(self) -> None:
         self._names: dict[str, _Found] = {}
-        self._ids: list[str] = []  # in their order, and at the same places whose they are: a fifth of a dictionary
-        self._held: list[_Found] = []
+        self._drawers: dict[str, _Drawer] = {}
+        """Ids by how they begin. In one list, each that comes would move all that are behind it."""
 
     def add(self, container: Container) -> None:
         """Take a container in."""
         self._names[container.name] = _with(self._names.get(container.name), container)
         for id_ in _ids(container):
-            place = bisect_left(self._ids, id_)
-            if self._is_at(place, id_):
-                self._held[place] = _with(self._held[place], container)
-            else:
-                self._ids.insert(place, id_)
-                self._held.insert(place, container)
+            self._drawers.setdefault(id_[:_LABEL], _Drawer()).add(id_, container)
 
     def remove(self, container: Container) -> None:
         """Take out exactly this object, which was taken in."""
@@ -44,26 +40,55 @@ class ContainerIndex:
         else:
             self._names[container.name] = left
         for id_ in _ids(container):
-            place = bisect_left(self._ids, id_)
-            left = _without(self._held[place], container)
-            if left is None:
-                del self._ids[place], self._held[place]
-            else:
-                self._held[place] = left
-
-    def _is_at(self, place: int, id_: str) -> bool:
-        return place < len(self._ids) and self._ids[place] == id_
+            drawer = self._drawers[id_[:_LABEL]]
+            drawer.remove(id_, container)
+            if not drawer.ids:
+                del self._drawers[id_[:_LABEL]]
 
     def named(self, name: str) -> Sequence[Container]:
         """Those of exactly that name."""
         return _all(self._names.get(name, []))
 
     def with_id(self, prefix: str) -> Iterator[Container]:
-        """Those whose id, or Swarm's id of them, begins so; one may come twice."""
-        for place in range(bisect_left(self._ids, prefix), len(self._ids)):
-            if not self._ids[place].startswith(prefix):
+        """Those whose id, or Swarm's id of them, begins so, in the order of these ids; one may come twice."""
+        if len(prefix) >= _LABEL:
+            labels = [prefix[:_LABEL]] if prefix[:_LABEL] in self._drawers else []
+        else:
+            labels = sorted(label for label in self._drawers if label.startswith(prefix))
+        for label in labels:
+            yield from self._drawers[label].find(prefix)
+
+
+class _Drawer:
+    """Ids in their order, and in another list at the same places whose they are: together a fifth of a dictionary."""
+
+    __slots__ = ("held", "ids")
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.held: list[_Found] = []
+
+    def add(self, id_: str, container: Container) -> None:
+        place = bisect_left(self.ids, id_)
+        if place < len(self.ids) and self.ids[place] == id_:
+            self.held[place] = _with(self.held[place], container)
+        else:
+            self.ids.insert(place, id_)
+            self.held.insert(place, container)
+
+    def remove(self, id_: str, container: Container) -> None:
+        place = bisect_left(self.ids, id_)
+        left = _without(self.held[place], container)
+        if left is None:
+            del self.ids[place], self.held[place]
+        else:
+            self.held[place] = left
+
+    def find(self, prefix: str) -> Iterator[Container]:
+        for place in range(bisect_left(self.ids, prefix), len(self.ids)):
+            if not self.ids[place].startswith(prefix):
                 return
-            yield from _all(self._held[place])
+            yield from _all(self.held[place])
 
 
 def _ids(container: Container) -> Iterator[str]:
