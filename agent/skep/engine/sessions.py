@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -61,6 +62,27 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+class _NewestFirst(aiohttp.BaseConnector):
+    """Takes the idle connection that was used last, so that those that were needed once, all at a time, end by being idle.
+
+    aiohttp takes the oldest, and a ping now and then keeps all of them.
+    """
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close)
+        idle = self._conns.get(key)
+        if idle and idle[-1][0] is protocol:
+            idle.rotate(1)
+
+
+class _Tcp(_NewestFirst, aiohttp.TCPConnector):
+    pass
+
+
+class _Unix(_NewestFirst, aiohttp.UnixConnector):
+    pass
 
 
 @dataclass(slots=True)
@@ -118,8 +140,8 @@ class Sessions:
 
     def _connector(self, limit: int, *, streams: bool) -> aiohttp.BaseConnector:
         if self.address.path is not None:
-            return aiohttp.UnixConnector(self.address.path, limit=limit)
-        return aiohttp.TCPConnector(
+            return _Unix(self.address.path, limit=limit)
+        return _Tcp(
             limit=limit,
             ssl=self.context or True,
             resolver=_Resolver(self.connect_timeout),

@@ -130,7 +130,7 @@ class Session:
         """Ping when the engine has said nothing for a while: one that answers other reads lives."""
         loop = asyncio.get_running_loop()
         while True:
-            pause = self._settings.ping_interval * random.uniform(0.8, 1.0)  # noqa: S311 - many nodes not in step
+            pause = self._common.ping_interval(self._settings.ping_interval) * random.uniform(0.8, 1.0)  # noqa: S311 - not in step
             await asyncio.sleep(max(0.0, self.reads.answered + pause - loop.time()))
             if loop.time() >= self.reads.answered + pause:
                 await self.reads.ping(self._settings.ping_timeout)

@@ -54,11 +54,13 @@ class Watch:
     async def run(self) -> None:
         """Watch until cancelled. Raises only what is a bug of ours."""
         handing_on = asyncio.create_task(self._forwarder.work(), name=f"events of {self.engine.address}")
+        self._common.watched += 1
         try:
             while True:
                 await self._one_session()
                 self.engine.reset()
         finally:
+            self._common.watched -= 1
             handing_on.cancel()
             self._end_doubt()
             await asyncio.wait([handing_on])

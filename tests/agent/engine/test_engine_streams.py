@@ -146,3 +146,25 @@ async def test_aiodocker_works_over_our_connections(raw: RawEngine) -> None:
         assert isinstance(engine.docker, aiodocker.Docker)
         assert engine.docker is engine.docker
     await eventually(lambda: raw.open == 0)
+
+
+async def test_the_connection_that_was_used_last_is_taken_first(raw: RawEngine, engine: Engine) -> None:
+    raw.answers |= {"/a": http(b"[]")}
+    await engine.negotiate()
+    standing = asyncio.Barrier(4)
+
+    async def at_once() -> None:
+        async with engine.stream("GET", "/a"):
+            await standing.wait()
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(at_once() for _ in range(4)))
+    assert engine._wire.sessions is not None
+    (idle,) = engine._wire.sessions.streams.connector._conns.values()  # type: ignore[union-attr]
+    used, others = idle[0][0], {protocol for protocol, _ in list(idle)[1:]}
+    for _ in range(6):
+        async with engine.stream("GET", "/a") as response:
+            await response.read()
+        assert idle[0][0] is used
+    assert {protocol for protocol, _ in list(idle)[1:]} == others
+    assert len(others) == 3

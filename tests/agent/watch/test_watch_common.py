@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from skep.watch.common import Turns
+import pytest
+
+from skep.watch.common import Common, Turns
 
 
 async def test_so_many_at_once_in_their_order() -> None:
@@ -58,3 +60,10 @@ async def test_one_who_is_cancelled_gives_its_turn_on() -> None:
     async with asyncio.timeout(5), turns.one():
         assert turns._free == 0
     assert turns._free == 1
+
+
+@pytest.mark.parametrize(
+    ("watched", "wanted", "interval"), [(1, 1.0, 1.0), (200, 1.0, 1.0), (1000, 1.0, 5.0), (1000, 9.0, 9.0)]
+)
+def test_many_engines_are_pinged_in_turn(watched: int, wanted: float, interval: float) -> None:
+    assert Common(watched=watched).ping_interval(wanted) == interval
