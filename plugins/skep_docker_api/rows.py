@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from skep import ClusterState, Container, Endpoint, Mount, Node, Port
 from skep_docker_api.lookups import links_of
 from skep_docker_api.status import status_text
 
-__all__ = ["Aliases", "Rows", "aliases", "endpoint", "host_ip", "mount"]
+__all__ = ["ROWS_AT_ONCE", "Aliases", "Rows", "aliases", "endpoint", "host_ip", "mount"]
 
 Aliases = Mapping[tuple[str, str], list[str]]
 """A node's and a container's name to the names by which others link to it, `user/alias`."""
@@ -19,6 +20,8 @@ Aliases = Mapping[tuple[str, str], list[str]]
 _EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
 _HOST_DOWN = b"Host Down"
 
+ROWS_AT_ONCE = 250
+"""Rows that are rendered in one step of the event loop: a few milliseconds."""
 
 _MOST_KEPT = 12 * 2**20
 """Bytes of rows that are kept: about 5,000 rows. Those beyond are rendered each time (20 µs each)."""
@@ -41,18 +44,34 @@ class Rows:
         sizes: Mapping[str, bytes] | None = None,
     ) -> bytes:
         """The JSON list of these containers. `now`: seconds since the epoch. `sizes`: more fields of a row, by container id."""
+        return b"".join(self.parts(state, containers, now, with_nodes=with_nodes, sizes=sizes))
+
+    def parts(
+        self,
+        state: ClusterState,
+        containers: Iterable[Container],
+        now: float,
+        *,
+        with_nodes: bool,
+        sizes: Mapping[str, bytes] | None = None,
+    ) -> Iterator[bytes]:
+        """As `render`, in parts of `ROWS_AT_ONCE` rows: others may run between two of them."""
         known = aliases(state)
         nodes = {each.name: each.node for each in state.nodes}
-        rows = []
-        for container in containers:
-            node = nodes[container.node]
-            names = msgspec.json.encode(_names(container, known, with_nodes))
-            status = status_text(container, now + node.clock_skew).encode() if node.is_healthy else _HOST_DOWN
-            more = sizes.get(container.id, b"") if sizes else b""
-            rows.append(b'%s%s,%s"Status":"%s"}' % (self._fixed(container, node), names, more, status))
+        rest, start = iter(containers), b"["
+        while chunk := list(islice(rest, ROWS_AT_ONCE)):
+            pieces: list[bytes] = []
+            for container in chunk:
+                node = nodes[container.node]
+                names = msgspec.json.encode(_names(container, known, with_nodes))
+                status = status_text(container, now + node.clock_skew).encode() if node.is_healthy else _HOST_DOWN
+                more = sizes.get(container.id, b"") if sizes else b""
+                pieces += start, self._fixed(container, node), names, b",", more, b'"Status":"', status, b'"}'
+                start = b","
+            yield b"".join(pieces)
         if self._room <= 0:
             self._forget(state)
-        return b"[%s]" % b",".join(rows)
+        yield b"[]" if start == b"[" else b"]"
 
     def _fixed(self, container: Container, node: Node) -> bytes:
         """A row's beginning, up to the value of its names, which comes last of what is fixed."""

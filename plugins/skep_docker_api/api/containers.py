@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 from aiohttp import web
@@ -27,6 +28,7 @@ from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, flag, integer, json_answer
 from skep_docker_api.renaming import name_taken
 from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.rows import ROWS_AT_ONCE
 from skep_docker_api.status import is_running
 
 __all__ = ["ROUTES"]
@@ -48,11 +50,21 @@ async def list_containers(request: web.Request) -> web.StreamResponse:
         up = {node.name for node in state.nodes if node.node.is_healthy}
         tests.insert(0, lambda container: is_running(container) and container.node in up)
     found = [each for each in state.containers() if each.id and all(test(each) for test in tests)]
-    found.sort(key=lambda each: (-each.created, each.id))
+    await asyncio.sleep(0)
+    found.sort(key=attrgetter("id"))
+    found.sort(key=attrgetter("created"), reverse=True)  # those of one moment stay in their order
     sizes = await _sizes(request) if flag(request, "size") else None
     shown = found[:limit] if limit else found
-    body = plugin.rows.render(state, shown, time.time(), with_nodes=plugin.shows_nodes, sizes=sizes)
-    return web.Response(body=body, content_type="application/json")
+    parts = plugin.rows.parts(state, shown, time.time(), with_nodes=plugin.shows_nodes, sizes=sizes)
+    if len(shown) <= ROWS_AT_ONCE:
+        return web.Response(body=b"".join(parts), content_type="application/json")
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    for part in parts:
+        await response.write(part)
+        await asyncio.sleep(0)  # writing waits only for a client that is slow
+    await response.write_eof()
+    return response
 
 
 class _Size(msgspec.Struct):
