@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from skep_aws.models import ModelFiles
 from skep_aws.resolvers import Place
 
 __all__ = ["AwsOptions", "AwsSession"]
@@ -133,6 +134,8 @@ class AwsSession:
         if self._session is None:
             import aioboto3
             from aiobotocore.config import AioConfig
+            from aiobotocore.session import AioSession
+            from botocore.loaders import Loader
 
             self._config = AioConfig(
                 connect_timeout=self._options.connect_timeout,
@@ -140,7 +143,9 @@ class AwsSession:
                 retries={"total_max_attempts": 1},  # tries are counted by us
                 user_agent_extra="skep",
             )
-            self._session = aioboto3.Session(profile_name=self._options.profile or None)
+            own = AioSession(profile=self._options.profile or None)
+            own.register_component("data_loader", Loader(file_loader=ModelFiles()))
+            self._session = aioboto3.Session(botocore_session=own)
         return self._config
 
     async def _assumed(self, place: Place) -> _Role:

@@ -82,6 +82,6 @@ SSM = Source(
     attributes={"*": "Each value, by the last part of its name, or by its name below the path: db/url."},
     actions={
         "ssm:GetParameters": "arn:aws:ssm:*:*:parameter/*",
-        "ssm:GetParametersByPath": "arn:*:ssm:*:*:parameter/*",
+        "ssm:GetParametersByPath": "arn:aws:ssm:*:*:parameter/*",
     },
 )

@@ -1,0 +1,64 @@
+"""What AWS costs an agent: nothing before the first lookup, and then no stall of its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.plugins.aws.conftest import agent_at
+from tests.plugins.aws.fake_aws import FakeAws, plain_xml
+
+HEAVY = ("aioboto3", "aiobotocore", "boto3", "botocore", "skep_aws.session")
+
+
+def test_nothing_of_aws_is_imported_before_the_first_lookup() -> None:
+    code = f"""
+import asyncio, sys
+from skep import Agent, parse_settings
+async def main():
+    async with Agent(parse_settings({{"plugins": {{"spread": {{}}}}}})):
+        assert not [each for each in sys.modules if each.startswith(("skep_aws", *{HEAVY!r}))]
+    async with Agent(parse_settings({{"plugins": {{"aws": {{}}}}}})) as agent:
+        assert len(agent.lookups.known) == 9
+        assert not [each for each in sys.modules if each.startswith({HEAVY!r})]
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+async def test_a_large_answer_does_not_stall_the_loop(fake: FakeAws) -> None:
+    """CPU time of the agent's thread between two turns of its loop: other processes do not count. The answer takes far longer to read."""
+    images = [
+        {"imageId": f"ami-{n}", "name": f"web-{n}", "imageState": "available", "creationDate": "2026"}
+        for n in range(4000)
+    ]
+    answer = plain_xml({"imagesSet": ("item", images)})
+    fake.on("DescribeImages", answer)
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
+
+    async with agent_at(fake.url) as agent:
+        watching = asyncio.create_task(watch())
+        values = await agent.lookup("image", {"ImageName": "web-*"})
+        watching.cancel()
+    assert values["MatchCount"] == "4000"
+    assert longest < 0.05
+
+
+async def test_lookups_of_many_names_share_their_clients(fake: FakeAws, moto: str, client: Callable[..., Any]) -> None:
+    client("ssm").put_parameter(Name="/x", Value="1", Type="String")
+    async with agent_at(moto) as agent:
+        await agent.lookup("ssm", {"Name": "/x"})
+        started = time.process_time()
+        await asyncio.gather(*(agent.lookup("ssm", {"Name": "/x", "Nonce": number}) for number in range(100)))
+        assert time.process_time() - started < 2
