@@ -49,6 +49,7 @@ class Journal:
         self._lock = asyncio.Lock()
         self._descriptor = -1
         self._size = 0
+        self._writing: set[asyncio.Task[None]] = set()
         self.failures = 0
         """How often it could not be written."""
 
@@ -119,16 +120,22 @@ class Journal:
         await self._note(key, Entry("accepted" if accepted else "refused", time.time()))
 
     async def _note(self, key: str, entry: Entry) -> None:
+        self._entries[key] = entry
+        # In a task of its own, which is not cancelled: a record that is half written is worse than one that comes late.
+        task = asyncio.create_task(self._write(key, entry), name=f"journal {self.file.name}")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
+
+    async def _write(self, key: str, entry: Entry) -> None:
         async with self._lock:
-            self._entries[key] = entry
             try:
-                # Shielded: a record that is half written is worse than one that comes late.
-                await asyncio.shield(asyncio.to_thread(self._append, _line(_record(key, entry))))
-                if self._size > max(_COMPACT, 400 * len(self._entries)):
-                    await self._compact()
+                await asyncio.to_thread(self._append, _line(_record(key, entry)))
             except OSError as error:
                 self.failures += 1
                 self._log.error("journal %s: %s; it is kept in memory only", self.file, error.strerror or error)
+            if self._size > max(_COMPACT, 400 * len(self._entries)):
+                await self._compact()
 
     def _append(self, line: bytes) -> None:
         try:
@@ -160,7 +167,9 @@ class Journal:
             yield _line(_record(key, entry if entry.state == "answered" else replace(entry, body="")))
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, when all is written."""
+        if self._writing:
+            await asyncio.wait(self._writing)
         async with self._lock:
             if self._descriptor >= 0:
                 descriptor, self._descriptor = self._descriptor, -1
