@@ -39,6 +39,7 @@ from skep.scheduler import (
 
 if TYPE_CHECKING:
     from skep.agent.agent import Agent
+    from skep.cluster import ClusterState
 
 __all__ = ["Created", "create_container"]
 
@@ -82,17 +83,20 @@ async def create_container(
     creating = await agent.plugins.ask("container_creating", ContainerCreating(request, client))
     if not isinstance(creating, ContainerCreating):
         raise PluginError(f"container_creating: expected a ContainerCreating, got {type(creating).__name__}")
-    return await _Creation(agent, _identified(creating.request), creating.client, platform, auth, pull).run()
+    request = _identified(creating.request, agent.cluster.state)
+    return await _Creation(agent, request, creating.client, platform, auth, pull).run()
 
 
-def _identified(request: PlacementRequest) -> PlacementRequest:
+def _identified(request: PlacementRequest, state: ClusterState) -> PlacementRequest:
     """With the id that stays the container's own wherever it is made again, and finds it when an engine's answer is lost.
 
+    One that it brings is kept, unless it is no id, or that of a container under way or on a node that answers: that is a copy of labels.
     And with a note of CPU shares that are a weight, which nobody could tell from whole CPUs any more.
     """
     if request.container.has_docker_weight:
         request = request.with_label(CPU_WEIGHT, str(request.container.cpu_shares))
-    return request if request.container.swarm_id else request.with_label(SWARM_ID, secrets.token_hex(32))
+    brought = request.container.swarm_id
+    return request if brought and state.is_free_id(brought) else request.with_label(SWARM_ID, secrets.token_hex(32))
 
 
 @dataclass

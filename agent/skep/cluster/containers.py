@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from skep.models import Container
 
-__all__ = ["ContainerIndex"]
+__all__ = ["ContainerIndex", "is_swarm_id"]
 
+_SWARM_ID = re.compile(r"[0-9a-f]{64}")
 
 _Found = (
     Container | list[Container]
@@ -91,11 +93,16 @@ class _Drawer:
             yield from _all(self.held[place])
 
 
+def is_swarm_id(text: str) -> bool:
+    """Whether a label `com.docker.swarm.id` can be one: whoever runs a container writes it, and another's name must not become its id."""
+    return _SWARM_ID.fullmatch(text) is not None
+
+
 def _ids(container: Container) -> Iterator[str]:
     if container.id:
         yield container.id
         swarm_id = container.swarm_id
-        if swarm_id not in ("", container.id):
+        if swarm_id != container.id and is_swarm_id(swarm_id):
             yield swarm_id
 
 

@@ -42,7 +42,8 @@ def find_container(state: ClusterState, reference: str) -> Container:
     """
     known = [c for c in state.with_id(reference) if c.id] if reference else []
     exact = [c for c in known if len(reference) == _SHORT or reference in (c.id, c.swarm_id)]
-    for found in (exact, _named_containers(state, reference), known):
+    own = [c for c in exact if c.id.startswith(reference)]  # before a label, which may repeat another's id
+    for found in (own, exact, _named_containers(state, reference), known):
         unique = list({id(c): c for c in found}.values())
         if len(unique) > 1:
             raise _ambiguous("container", reference, (f"{c.node}/{c.name} ({c.short_id})" for c in unique))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from skep.cluster import lookup
-from skep.cluster.containers import ContainerIndex
+from skep.cluster.containers import ContainerIndex, is_swarm_id
 from skep.cluster.journal import Journal
 from skep.cluster.lines import Lines, regex_of
 from skep.cluster.masks import Masks
@@ -19,6 +19,7 @@ from skep.models import Container, ContainerState, Image, Network, Node, Volume,
 
 __all__ = ["ClusterState", "NodeState", "reservation_key"]
 
+_UNDER_WAY = "placement:"
 _PORT = 100  # bytes
 _LIGHT = 2**15  # bytes, of what one container alone may hold without being counted
 
@@ -168,7 +169,9 @@ class ClusterState:
         self.journal.changing(state)
         if self._take_out(state, key) is None and container.id and container.swarm_id:
             # the reservation that it was made under, see `reservation_key`; or it would count twice until that is released
-            self._take_out(state, reservation_key(container))
+            waiting = state.containers.get(reservation_key(container))
+            if waiting is not None and waiting.name in ("", container.name):  # not another's, whose label it repeats
+                self._take_out(state, reservation_key(container))
         state.containers[key] = container
         state.containers_changed()
         self._containers.add(container)
@@ -246,6 +249,16 @@ class ClusterState:
     def with_id(self, prefix: str) -> Iterator[Container]:
         """The containers whose id, or whose label `com.docker.swarm.id`, begins so; one may come twice."""
         return self._containers.with_id(prefix)
+
+    def is_free_id(self, swarm_id: str) -> bool:
+        """Whether a new container may have this id from Swarm: it is one, and no container of a healthy node and none under way has it."""
+        key = f"{_UNDER_WAY}{swarm_id}"
+        holders = {each.node for each in self.with_id(swarm_id) if swarm_id in (each.id, each.swarm_id)}
+        return (
+            is_swarm_id(swarm_id)
+            and not any(self._by_name[node].node.is_healthy for node in holders)
+            and not any(key in state.containers for state in self._order)
+        )
 
     def find_container(self, reference: str) -> Container:
         """The container of that id, name or beginning of an id; see `skep.cluster.lookup`.
@@ -417,7 +430,7 @@ class ClusterState:
 
 def reservation_key(container: Container) -> str:
     """The key under which a placement under way is kept; "" where its container has no id from Swarm."""
-    return f"placement:{container.swarm_id}" if container.swarm_id else ""
+    return f"{_UNDER_WAY}{container.swarm_id}" if container.swarm_id else ""
 
 
 def _nano_cpus(container: Container, node: Node) -> int:

@@ -69,6 +69,18 @@ async def test_every_container_gets_an_id_of_its_own_and_keeps_one_that_it_bring
     assert spec(cluster, brought)["Config"]["Labels"] == {SWARM_ID: "ab" * 32}
 
 
+@pytest.mark.parametrize("brought", ["web", "ab" * 32, "AB" * 32, "ab" * 31])
+async def test_an_id_that_is_none_or_that_another_has_is_not_kept(start: Any, brought: str) -> None:
+    cluster = await start(1)
+    first = await cluster.create("web", Labels={SWARM_ID: "ab" * 32})
+    second = await cluster.create("other", Labels={SWARM_ID: brought})
+    made = spec(cluster, second)["Config"]["Labels"][SWARM_ID]
+    assert made != brought
+    assert len(made) == 64
+    for reference in ("web", "ab" * 32):
+        assert cluster.agent.cluster.state.find_container(reference).id == first.id
+
+
 class Entries(Plugin):
     name = "entries"
 

@@ -34,6 +34,23 @@ def state() -> ClusterState:
     return state
 
 
+@pytest.mark.parametrize("label", ["web", "web-of-twelve", A, A[:12]])
+def test_a_label_takes_nobodys_name_or_id(state: ClusterState, label: str) -> None:
+    state.put_container(Container("9" * 64, "web-of-twelv", "n2"))
+    state.put_container(Container("5" * 64, "thief", "n2", labels={"com.docker.swarm.id": label}))
+    for reference, name in (("web", "web"), ("web-of-twelv", "web-of-twelv"), (A, "web"), (A[:12], "web")):
+        assert state.find_container(reference).name == name
+
+
+def test_a_label_ends_nobody_elses_reservation(state: ClusterState) -> None:
+    swarm = {"com.docker.swarm.id": "ab" * 32}
+    state.reserve(Container("", "waiting", "", labels=swarm), "n2", "placement:" + "ab" * 32)
+    state.put_container(Container("5" * 64, "thief", "n2", labels=swarm))
+    assert len(state.named("waiting")) == 1
+    state.put_container(Container("6" * 64, "waiting", "n2", labels=swarm))
+    assert [each.id for each in state.named("waiting")] == ["6" * 64]
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
