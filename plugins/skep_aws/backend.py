@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +59,10 @@ class Backend:
             if error.is_throttled:
                 pace.slow_down(delay)
             await asyncio.sleep(delay)
+
+    async def warm(self, services: Iterable[str]) -> None:
+        """Make the clients of these services, which takes a tenth of a second or more, before they are needed."""
+        await self._thread.run(self._session.warm(services, self._own))
 
     def _pace(self, place: Place, service: str) -> Pace:
         """AWS counts by account, region and service."""

@@ -75,6 +75,8 @@ class AwsSettings(PluginSettings, frozen=True, kw_only=True):
     """How often a call is tried where AWS throttles or is away."""
     rates: Mapping[str, Annotated[float, Meta(gt=0)]] = {}
     """Calls a second, by service as botocore calls it; `default` for those not named. Over the built-in ones."""
+    warm: tuple[str, ...] = ()
+    """Services, as botocore calls them, to be ready for when the agent starts, so that their first lookup is no slower than the next."""
 
 
 class AwsPlugin(Plugin):
@@ -87,6 +89,11 @@ class AwsPlugin(Plugin):
     def lookups(self) -> Mapping[str, Lookup]:
         """All of them."""
         return {name: self._lookup(name, source) for name, source in resolvers.SOURCES.items()}
+
+    async def run(self) -> None:
+        """Make ready what the settings want ready."""
+        if self.settings.warm:
+            await self._opened().warm(self.settings.warm)
 
     def _lookup(self, name: str, source: resolvers.Source) -> Lookup:
         return Lookup(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -76,6 +76,7 @@ class AwsSession:
         self._options = options
         self._session: Any = None
         self._config: Any = None
+        self._loader: Any = None
         self._clients: OrderedDict[tuple[Place, str], _Client] = OrderedDict()
         self._making: WeakValueDictionary[tuple[Place, str], asyncio.Lock] = WeakValueDictionary()
         self._roles: dict[Place, _Role] = {}
@@ -143,8 +144,9 @@ class AwsSession:
                 retries={"total_max_attempts": 1},  # tries are counted by us
                 user_agent_extra="skep",
             )
+            self._loader = self._loader or Loader(file_loader=ModelFiles())
             own = AioSession(profile=self._options.profile or None)
-            own.register_component("data_loader", Loader(file_loader=ModelFiles()))
+            own.register_component("data_loader", self._loader)
             self._session = aioboto3.Session(botocore_session=own)
         return self._config
 
@@ -168,9 +170,20 @@ class AwsSession:
         return role
 
     async def _forget(self, place: Place, service: str) -> None:
-        self._roles.pop(place, None)
-        if (place, service) in self._clients:
-            await self._retire((place, service))
+        """Keys are of no use any more: a role is taken on anew, and our own are read again, as they may be others by now."""
+        if place.role:
+            self._roles.pop(place, None)
+            stale = [key for key in self._clients if key == (place, service)]
+        else:
+            self._session = None
+            stale = [key for key in self._clients if not key[0].role]
+        for key in stale:
+            await self._retire(key)
+
+    async def warm(self, services: Iterable[str], place: Place) -> None:
+        """Make clients before they are needed."""
+        for service in services:
+            await (await self._borrow(place, service)).leave()
 
     async def _retire(self, key: tuple[Place, str]) -> None:
         client = self._clients.pop(key)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .errors import TEMPORARY, AwsError, told
 
-__all__ = ["Aws", "Calls", "Place", "Values"]
+__all__ = ["Aws", "Calls", "Place", "Values", "together"]
 
+T = TypeVar("T")
 _MOST_PAGES = 1000
 
 
@@ -77,3 +79,13 @@ class Calls:
             seen.add(following)
             parameters[by[1]] = following
         raise AwsError(TEMPORARY, "", f"{service}:{operation}: the pages of the answer do not end")
+
+
+async def together(*asking: Coroutine[Any, Any, T]) -> list[T]:
+    """Ask at once; the answers in order. The first error ends the others, and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in asking]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [each.result() for each in tasks]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
-from .calls import Calls, Values
+from .calls import Calls, Values, together
 from .certificates import Certificate, of_acm, of_iam
 from .errors import AMBIGUOUS, NOT_FOUND, NOT_READY, Unresolved
 from .properties import Properties
@@ -20,7 +19,7 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
     source = asked.choice("Source", ("any", "acm", "iam"), "any")
     algorithm = asked.text("KeyAlgorithm").replace("-", "_")
     asking = [each for kind, each in (("acm", of_acm), ("iam", of_iam)) if source in ("any", kind)]
-    found = [one for each in await asyncio.gather(*(each(name, call) for each in asking)) for one in each]
+    found = [one for each in await together(*(each(name, call) for each in asking)) for one in each]
     if algorithm:
         found = [each for each in found if each.algorithm.replace("-", "_") == algorithm]
     chosen = _best(name, found, most_recent=asked.flag("MostRecent", default=False))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from .calls import Calls, Values
+from .calls import Calls, Values, together
 from .errors import AMBIGUOUS, NOT_FOUND, NOT_READY, AwsError, Unresolved
 from .properties import Properties
 from .source import Source
@@ -27,7 +26,7 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
     name = asked.text("CacheId")
     kind = asked.choice("Kind", ("any", *_KINDS), "any")
     kinds = list(_KINDS) if kind == "any" else [kind]
-    answers = await asyncio.gather(*(_find(each, name, call, only=kind != "any") for each in kinds))
+    answers = await together(*(_find(each, name, call, only=kind != "any") for each in kinds))
     found = [(each, cache) for each, cache in zip(kinds, answers, strict=True) if cache is not None]
     if not found:
         raise Unresolved(NOT_FOUND, f"there is no cache {name}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from .calls import Calls, Values
+from .calls import Calls, Values, together
 from .errors import AMBIGUOUS, NOT_FOUND, NOT_READY, Unresolved
 from .properties import Properties, bad
 from .source import Source
@@ -25,7 +24,7 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
     wanted = of_vpc | {f"tag:{key}": value for key, value in asked.family("SubnetTag:").items()}
     if asked.flag("OnlyDefaultSubnets", default=False):
         wanted["default-for-az"] = "true"
-    subnets, tables, groups = await asyncio.gather(
+    subnets, tables, groups = await together(
         _all(call, "DescribeSubnets", "Subnets", wanted),
         _all(call, "DescribeRouteTables", "RouteTables", of_vpc),
         _all(call, "DescribeSecurityGroups", "SecurityGroups", of_vpc),

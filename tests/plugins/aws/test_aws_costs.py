@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from skep import Agent
 from tests.plugins.aws.conftest import agent_at
 from tests.plugins.aws.fake_aws import FakeAws, plain_xml
 
@@ -28,6 +29,19 @@ async def main():
 asyncio.run(main())
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+async def test_services_are_made_ready_at_the_start(fake: FakeAws) -> None:
+    async with agent_at(fake.url, warm=["cloudformation"]) as agent:
+        deadline = time.monotonic() + 20
+        while "skep_aws.session" not in sys.modules or not _clients(agent):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert fake.calls == []
+
+
+def _clients(agent: Agent) -> object:
+    return agent.plugins.plugins["aws"]._backend and agent.plugins.plugins["aws"]._backend._session._clients
 
 
 async def test_a_large_answer_does_not_stall_the_loop(fake: FakeAws) -> None:

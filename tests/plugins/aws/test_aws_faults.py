@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,6 +212,29 @@ async def test_a_role_that_may_not_be_taken_on(faked: Agent, fake: FakeAws) -> N
     fake.on("AssumeRole", refused("AccessDenied", 403, "not authorized to perform: sts:AssumeRole"))
     with pytest.raises(DeniedError, match="sts:AssumeRole"):
         await faked.lookup("stack", PROD | ROLE)
+
+
+async def test_own_keys_that_have_expired_are_read_again(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As a file is that something else keeps renewing."""
+    file = tmp_path / "credentials"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+
+    def write(number: int) -> None:
+        file.write_text(f"[default]\naws_access_key_id = KEY{number}\naws_secret_access_key = s\n")
+
+    async def expired(request: Any, call: Any) -> Any:
+        write(2)
+        return await refused("ExpiredToken", 403)(request, call)
+
+    write(1)
+    fake.on("DescribeStacks", stack(A="1"), expired, stack(A="1"))
+    async with agent_at(fake.url) as agent:
+        for _ in range(2):
+            assert await agent.lookup("stack", PROD, max_age=0) == {"A": "1"}
+    assert [each.key for each in fake.calls] == ["KEY1", "KEY1", "KEY2"]
 
 
 # -- rates, secrets
