@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from skep_custom_resource.envelope import Admission
 from skep_custom_resource.journal import Journal
-from skep_custom_resource.protocol import InvalidRequestError, Resource, ResourceRequest, encode, failed, run
+from skep_custom_resource.protocol import (
+    InvalidRequestError,
+    Resource,
+    ResourceAnswer,
+    ResourceRequest,
+    encode,
+    failed,
+    run,
+)
 from skep_custom_resource.protocol.run import Explain
 from skep_custom_resource.sending import Sender
 from skep_custom_resource.sqs import Message, Queue
@@ -184,17 +192,26 @@ class Provider:
         return max(min(_LEAST, request.timeout), request.timeout - age)
 
     async def _answered(self, request: ResourceRequest, end: float) -> str:
-        left = end - time.monotonic()
-        seconds = min(self._limits.seconds, left - min(_RESERVE, left / 4))
         try:
             resource = self._find(request)
         except LookupError as error:
-            name, answer = "none", failed(str(error.args[0]))
-            if request.type == "Delete":
-                answer = request.answer()
+            # What was never made can be deleted.
+            name, answer = "none", request.answer() if request.type == "Delete" else failed(str(error.args[0]))
         else:
-            name, answer = resource.name, await run(resource, request, seconds, self._explain)
+            name, answer = resource.name, await self._ran(resource, request, end)
         body = encode(request, answer, name).decode()
         self._log.info("%s: %s", request, "answered" if answer.success else f"refused: {answer.reason}")
         await self._journal.answered(request.key, body)
         return body
+
+    async def _ran(self, resource: Resource, request: ResourceRequest, end: float) -> ResourceAnswer:
+        left = end - time.monotonic()
+        seconds = min(self._limits.seconds, left - min(_RESERVE, left / 4))
+        if not resource.deletes:
+            return await run(resource, request, seconds, self._explain)
+        # A stack that is cancelled, or was not answered in time, sends Delete while Create may still be at work.
+        try:
+            async with asyncio.timeout(seconds), self._turn(request.resource_key):
+                return await run(resource, request, seconds * 0.9, self._explain)
+        except TimeoutError:
+            return failed(f"{resource.name}: a request before this one is still at work")

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from skep import PluginError
+
 __all__ = ["Message", "Queue"]
 
 _WAIT = 20  # seconds of a long poll, the most that SQS has
@@ -41,8 +43,11 @@ class Queue:
         self._context, self._client = await asyncio.to_thread(asyncio.run, self._made())
 
     async def _made(self) -> tuple[AbstractAsyncContextManager[Any], Any]:
-        import aioboto3
-        from botocore.config import Config
+        try:
+            import aioboto3
+            from botocore.config import Config
+        except ImportError as error:
+            raise PluginError(f"{error}; the queue needs the AWS library: pip install 'skep[aws]'") from None
 
         config = Config(
             connect_timeout=5, read_timeout=_WAIT + 10, retries={"mode": "standard", "total_max_attempts": 2}

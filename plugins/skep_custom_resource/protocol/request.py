@@ -70,11 +70,16 @@ class ResourceRequest:
         """The same for every delivery of this request, and for no other request."""
         return sha256(f"{self.stack_id}|{self.request_id}".encode()).hexdigest()[:32]
 
+    @property
+    def resource_key(self) -> str:
+        """The same for all requests about this resource of this stack."""
+        return sha256(f"{self.stack_id}|{self.logical_id}".encode()).hexdigest()[:32]
+
     def default_id(self, name: str) -> str:
         """The physical id unless an answer says otherwise: the one that there is, else one that follows from stack and logical id."""
         if self.physical_id:
             return self.physical_id
-        return f"skep-{name}-{sha256(f'{self.stack_id}|{self.logical_id}'.encode()).hexdigest()[:16]}"
+        return f"skep-{name}-{self.resource_key[:16]}"
 
     def answer(
         self, values: Mapping[str, Any] | None = None, *, physical_id: str = "", no_echo: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from skep_custom_resource.protocol.request import ResourceRequest
 
 __all__ = ["Explain", "Failure", "Resource", "ResourceError", "explained", "run"]
 
+_log = logging.getLogger("skep.custom_resource")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries
 _GRACE = 0.5  # seconds that a function has to end when its time is over
 
@@ -43,6 +45,8 @@ class Failure:
     delay: float | None = None
     gone: bool = False
     """Nothing has that name: where something is to be deleted, that is fine."""
+    logged: bool = False
+    """The reason says too little: the exception itself belongs in the log."""
 
 
 Explain = Callable[[Exception], Failure | None]
@@ -88,6 +92,8 @@ async def _tried(resource: Resource, request: ResourceRequest, explain: Explain,
             return _answer(resource, await resource.function(request))
         except Exception as error:
             failure = explain(error) or explained(error)
+            if failure.logged:
+                _log.error("custom resource %s failed: %s", resource.name, request, exc_info=error)
         if failure.gone and request.type == "Delete":
             return ResourceAnswer()
         if not failure.again:
@@ -115,4 +121,4 @@ def explained(error: Exception) -> Failure:
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     if isinstance(code, str):
         return Failure(f"AWS refused {getattr(error, 'operation_name', 'a call')}: {code[:100]}")
-    return Failure(f"{type(error).__name__} (the provider's log has more)")
+    return Failure(f"{type(error).__name__} (the provider's log has more)", logged=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skep import Lookup, Plugin, SettingsError, Values
+from skep import CustomResource, CustomResourceRequest, Lookup, Plugin, SettingsError, Values
 from skep.testing import wait_for
 from skep_custom_resource import CustomResourceSettings
 from skep_custom_resource.protocol import InvalidRequestError, UrlRules, parse_event, parse_message
@@ -49,6 +49,25 @@ class Slow(Plugin):
         finally:
             self.now -= 1
         return Values({"A": "1"})
+
+
+class Making(Plugin):
+    """A resource that takes its time to make."""
+
+    name = "making"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.steps: list[str] = []
+
+    def custom_resources(self) -> Mapping[str, CustomResource]:
+        return {"making": self.make}
+
+    async def make(self, request: CustomResourceRequest) -> None:
+        self.steps.append(f"{request.type} begins")
+        await self.go.wait()
+        self.steps.append(f"{request.type} ends")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +178,20 @@ async def test_a_message_stays_ours_while_it_is_worked_on_and_work_is_bounded(
     await asyncio.gather(*making)
     await wait_for(lambda: wires.counts() == (0, 0))
     assert (slow.most, counts(agent)["success"], counts(agent)["duplicate"]) == (2, 4, 0)
+
+
+async def test_a_delete_waits_for_the_create_that_it_undoes(cloudformation: FakeCloudFormation, served: Served) -> None:
+    making = Making()
+    agent = await served(making)
+    cloudformation.timeout = 1
+    creating = asyncio.create_task(cloudformation.create("web", "Custom::Making", {}))
+    await wait_for(lambda: len(cloudformation.stacks["web"].asked) == 2)  # Create was not answered in time
+    await wait_for(lambda: len(agent.plugins.plugins["custom_resource"].provider.working) == 2)
+    making.go.set()
+    with pytest.raises(StackFailedError, match="did not receive a response"):
+        await creating
+    assert making.steps == ["Create begins", "Create ends", "Delete begins", "Delete ends"]
+    assert cloudformation.stacks["web"].status == "ROLLBACK_COMPLETE"
 
 
 async def test_a_queue_that_is_away_is_told_once_and_heeded_when_it_is_back(
