@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep_nginx.collect import Backend, Picture, Rejection
-from skep_nginx.hosts import covers, parse_host
+from skep_nginx.hosts import parse_host
+from skep_nginx.limits import Limits
 from skep_nginx.model import Host
+from skep_nginx.overlap import is_broad, is_within, share_names
 from skep_nginx.rules import Rules
 from skep_nginx.values import short
-from skep_nginx.wishes import SiteWish
 
 __all__ = ["Claims"]
+
+_MOST_GONE = 10_000
+"""Hosts without containers that are remembered; of more, those that are gone for longest are forgotten before their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Claims:
     keep: float = 86400.0
     clock: Callable[[], float] = time.time
     _known: dict[Host, _Claim] = field(default_factory=dict)
+    _patterns: set[Host] = field(default_factory=set)
 
     def load(self, text: bytes) -> None:
         """Go on from what `dump` gave. What is no longer right in it is passed over."""
@@ -41,6 +46,7 @@ class Claims:
             self._known = {parse_host(host): _Claim(str(owner), float(gone)) for host, (owner, gone) in entries}
         except (ValueError, TypeError, KeyError, AttributeError):
             self._known = {}
+        self._patterns = {host for host in self._known if host.is_pattern}
 
     def dump(self) -> bytes:
         """All of it, for the next start."""
@@ -50,7 +56,7 @@ class Claims:
     def sift(self, picture: Picture, rules: Rules) -> Picture:
         """The picture without what belongs to somebody else. The oldest container is asked first."""
         rejections = list(picture.rejections)
-        known = _Ports(rules)
+        limits = Limits(rules)
         named: set[Host] = set()
         kept: dict[str, Backend] = {}
         for backend in sorted(picture.backends, key=lambda each: (each.created, each.node, each.name, each.id)):
@@ -59,7 +65,7 @@ class Claims:
                 by, reason = "owner", self._refusal(site.host, backend.wish.owner)
                 if not reason:
                     named.add(site.host)
-                    by, reason = "value", known.refusal(site)
+                    by, reason = "value", limits.refusal(site)
                 if reason:
                     rejections.append(Rejection(backend.id, backend.name, backend.node, by, reason))  # type: ignore[arg-type]
                 else:
@@ -77,62 +83,46 @@ class Claims:
 
     def _refusal(self, host: Host, owner: str) -> str:
         """Why a host is not this owner's; "" where it is, which makes it so."""
-        given = next((whose for name, whose in self.given if _overlap(name, host)), None)
-        if given is not None:
-            return "" if given == owner else _refused(host, owner, f"by the settings it belongs to {short(given)}")
+        if whose := self._given(host, owner):
+            return "" if whose == owner else _refused(host, owner, f"by the settings it belongs to {short(whose)}")
         claim = self._known.get(host)
         if claim is not None and claim.owner != owner:
             return _refused(host, owner, f"it belongs to {_owner(claim.owner)}, who had it first")
         if claim is None:
             for other in self._others(host, owner):
-                if _overlap(other, host):
+                if share_names(other, host) and (is_broad(host) or not is_broad(other)):
                     whose = _owner(self._known[other].owner)
                     return _refused(host, owner, f"{short(other)} belongs to {whose}, who had it first")
-        self._known[host] = _Claim(owner)
+        self._claim(host, owner)
         return ""
+
+    def _given(self, host: Host, owner: str) -> str:
+        """Whose it is by the settings, the longest name that it is within says; or who else has a part of it; "" for nobody."""
+        within = [(len(name), whose) for name, whose in self.given if is_within(host, name)]
+        if within:
+            return max(within)[1]
+        return next((whose for name, whose in self.given if whose != owner and share_names(name, host)), "")
+
+    def _claim(self, host: Host, owner: str) -> None:
+        self._known[host] = _Claim(owner)
+        if host.is_pattern:
+            self._patterns.add(host)
 
     def _others(self, host: Host, owner: str) -> Iterable[Host]:
         """The hosts of other owners that could have names in common with this one."""
-        plain = not host.is_regex and not host.is_wildcard
-        return (
-            name
-            for name, claim in self._known.items()
-            if claim.owner != owner and not (plain and not name.is_regex and not name.is_wildcard)
-        )
+        among = self._known if host.is_pattern else self._patterns
+        return (name for name in among if self._known[name].owner != owner)
 
     def _forget(self, named: set[Host]) -> None:
         now = self.clock()
-        for host, claim in list(self._known.items()):
-            if host in named:
-                continue
-            if not claim.gone:
-                self._known[host] = replace(claim, gone=now)
-            elif not claim.gone <= now < claim.gone + self.keep:
-                del self._known[host]
-
-
-class _Ports:
-    """Which ports are plain and which speak TLS: nginx cannot have one that is both."""
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._kinds = {listen.port: "HTTP" for listen in rules.http} | {listen.port: "TLS" for listen in rules.https}
-
-    def refusal(self, site: SiteWish) -> str:
-        """Why a site cannot be at its ports; "" where it can, which makes them of its kind."""
-        https = site.https_port if self._rules.https else None
-        for name, port, kind in (("EXTERNAL_HTTP_PORT", site.http_port, "HTTP"), ("EXTERNAL_HTTPS_PORT", https, "TLS")):
-            if port is None:
-                continue
-            if not self._rules.may_listen(port):
-                return f"{name} is {port}: the settings allow no such port (external_ports)"
-            if self._kinds.setdefault(port, kind) != kind:
-                return f"{name} is {port}: that port speaks {self._kinds[port]} already"
-        return ""
-
-
-def _overlap(one: Host, other: Host) -> bool:
-    return bool(covers(one, (other,)) or covers(other, (one,)))
+        gone = sorted(
+            (claim.gone or now, host)
+            for host, claim in self._known.items()
+            if host not in named and (not claim.gone or claim.gone <= now < claim.gone + self.keep)
+        )[-_MOST_GONE:]
+        kept = {host: claim for host, claim in self._known.items() if host in named}
+        self._known = kept | {host: replace(self._known[host], gone=since) for since, host in gone}
+        self._patterns = {host for host in self._known if host.is_pattern}
 
 
 def _refused(host: Host, owner: str, why: str) -> str:

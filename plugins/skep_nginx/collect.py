@@ -8,8 +8,8 @@ from typing import Literal
 
 from skep import ClusterState, Container, ContainerState, Health, NodeState
 from skep_nginx.flaps import Flaps
-from skep_nginx.hosts import covers
 from skep_nginx.model import Host, Server
+from skep_nginx.overlap import share_names
 from skep_nginx.reach import View, choose_port, find_server
 from skep_nginx.values import short
 from skep_nginx.wishes import Wish, read_wish
@@ -119,7 +119,7 @@ class Collector:
         except ValueError as error:
             return str(error)
         for host in wish.hosts if wish else ():
-            if covers(host, self.reserved) or any(covers(name, (host,)) for name in self.reserved):
+            if any(share_names(name, host) for name in self.reserved):
                 return f"VIRTUAL_HOST has {short(host)}: the settings reserve this name"
         return wish
 

@@ -10,18 +10,20 @@ from skep_nginx.model import Host
 from skep_nginx.patterns import check_pattern, compile_pattern
 from skep_nginx.values import short
 
-__all__ = ["REGEX_LENGTH", "STATUS_HOST", "covers", "parse_host", "parse_hosts"]
+__all__ = ["REGEX_EFFORT", "REGEX_LENGTH", "STATUS_HOST", "covers", "parse_host", "parse_hosts"]
 
 STATUS_HOST = "skep-nginx-status.invalid"
 """The name under which an nginx in a container tells its generation; nobody else may have it."""
-REGEX_LENGTH = 253
+REGEX_LENGTH = 128
 """The longest name of a request that a regular expression is tried on."""
+REGEX_EFFORT = 400_000
+"""Of one regular expression, in ways of trying it; three repetitions after each other are 350,000, which take nginx some milliseconds."""
 
 _LONGEST_LIST = 8192
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII)
 _DIGEST = re.compile(r"(?:^|-)[0-9a-f]{40}$")  # ends the names of upstreams
-_REPEATS = 3
+_LONGEST_NAME = 253
 _ANYBODY = ("q7.zz-probe.invalid", "k--9.elsewhere.test", "localhost")  # a pattern of all these is one of everything
 
 
@@ -51,8 +53,8 @@ def parse_host(text: str, *, regexes: bool = True) -> Host:
         bare = host[:-2]
     elif host.endswith("."):
         bare = host = host[:-1]
-    if len(host) > REGEX_LENGTH:
-        raise _wrong(text, f"it has {len(host)} characters, a host name has at most {REGEX_LENGTH}")
+    if len(host) > _LONGEST_NAME:
+        raise _wrong(text, f"it has {len(host)} characters, a host name has at most {_LONGEST_NAME}")
     labels = bare.split(".")
     for label in labels:
         if not _LABEL.fullmatch(label):
@@ -80,7 +82,7 @@ def _parse_regex(text: str, *, regexes: bool) -> Host:
     if not regexes:
         raise _wrong(text, "the settings take no regular expressions; list the names, or use *.name or name.*")
     try:
-        check_pattern(text[1:], repeats=_REPEATS)
+        check_pattern(text[1:], longest=REGEX_LENGTH, most=REGEX_EFFORT)
     except ValueError as error:
         raise _wrong(text, str(error)) from None
     pattern = compile_pattern(text[1:], ignore_case=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from skep_nginx.collect import Backend
 from skep_nginx.debug import describe_site
 from skep_nginx.model import Balance, Host, Listen, Location, Path, Proxy, Redirect, Server, Site, Tls, Upstream
+from skep_nginx.overlap import is_broad
 from skep_nginx.rules import Rules
 from skep_nginx.secure import fallback, secure
 from skep_nginx.wishes import Method, PathWish, SiteWish, TlsWish
@@ -52,7 +53,9 @@ class Builder:
         for backend in sorted(backends, key=_age):
             for host in backend.hosts:
                 groups.setdefault(host, []).append(backend)
-        self._known = {host: self._site(host, groups[host], rules) for host in sorted(groups)}
+        # nginx takes the first regular expression that matches: those that name a domain go before those that match nearly all.
+        order = sorted(groups, key=lambda host: (host.is_regex and is_broad(host), host))
+        self._known = {host: self._site(host, groups[host], rules) for host in order}
         self.notes = tuple(dict.fromkeys(note for _, _, notes in self._known.values() for note in notes))
         return Proxy(tuple(site for _, site, _ in self._known.values()), fallback(rules), rules.files.version)
 

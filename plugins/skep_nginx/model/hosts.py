@@ -26,6 +26,11 @@ class Host(str):
         return not self.is_regex and "*" in self
 
     @property
+    def is_pattern(self) -> bool:
+        """Whether it is many names: a regular expression, or with a `*`."""
+        return self.startswith("~") or "*" in self
+
+    @property
     def file(self) -> str:
         """What the operator's files for it are called: its name, or the SHA-1 of a regular expression with its `~`."""
         return hashlib.sha1(self.encode(), usedforsecurity=False).hexdigest() if self.is_regex else str(self)

@@ -14,8 +14,12 @@ from skep_nginx.render.location import file_name, location_block
 from skep_nginx.render.style import Style
 from skep_nginx.render.tls import redirect_server, site_tls
 from skep_nginx.render.upstream import upstream_block
+from skep_nginx.wishes import PATH_LENGTH
 
-__all__ = ["debug_block", "name_line", "site_blocks"]
+__all__ = ["TOO_LONG", "debug_block", "name_line", "site_blocks"]
+
+TOO_LONG = Pattern(rf"(?s)^.{{{PATH_LENGTH + 1}}}")
+"""What paths match that regular expressions are not tried on."""
 
 _REQUEST = (
     '{"host":"$host","https":"$https","protocol":"$server_protocol","cipher":"$ssl_cipher","tls":"$ssl_protocol"}'
@@ -52,6 +56,9 @@ def _server(site: Site, style: Style) -> Iterable[Directive]:
     if site.include:
         yield Line("include", (file_name(site.include),))
     yield from debug_block(site, style)
+    if any(location.path.is_regex for location in site.locations):
+        # On those they are not tried, and who was kept from a path could otherwise get round it by a longer one.
+        yield Block("location", ("~", TOO_LONG), (Line("return", ("414",)),))
     yield from map(location_block, site.locations)
     if site.root:
         yield Block("location", ("/",), (_answer(site.root),))

@@ -9,15 +9,16 @@ from skep_nginx.model import ROOT, Match, Path, Protocol
 from skep_nginx.patterns import check_pattern
 from skep_nginx.values import parse_choice, wrong
 
-__all__ = ["PATH_LENGTH", "parse_dest", "parse_path", "parse_protocol", "parse_root"]
+__all__ = ["PATH_EFFORT", "PATH_LENGTH", "parse_dest", "parse_path", "parse_protocol", "parse_root"]
 
 PATH_LENGTH = 1024
-"""The longest path of a request that a regular expression is tried on."""
+"""The longest path of a request that a regular expression is tried on; a site that has any answers longer ones with 414."""
+PATH_EFFORT = 2**20
+"""Of one regular expression, in ways of trying it; two repetitions after each other are half of that."""
 
 _LONGEST = 512
 _FORM = re.compile(r"(?P<match>=|\^~|~\*|~)?[ \t]*(?P<text>.*)", re.DOTALL)
 _PLAIN = re.compile(r"/[A-Za-z0-9/._~!@&'()*+,:=-]*")
-_REPEATS = 2
 _OURS = ("/.well-known/acme-challenge/", "/nginx-proxy-debug")
 _PROTOCOLS = get_args(Protocol)
 
@@ -35,7 +36,7 @@ def parse_path(name: str, text: str) -> Path | None:
             raise wrong(name, text, "this path is the proxy's own")
         return ROOT if path == "/" and match == "^~" else Path(path, match)
     try:
-        check_pattern(path, repeats=_REPEATS)
+        check_pattern(path, longest=PATH_LENGTH, most=PATH_EFFORT)
     except ValueError as error:
         raise wrong(name, text, str(error)) from None
     return Path(path, match)

@@ -1,6 +1,8 @@
 """Whose a host is."""
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from skep_nginx.claims import Claims
 from skep_nginx.collect import Backend, Picture
 from skep_nginx.hosts import parse_host
 from skep_nginx.model import Listen
+from skep_nginx.model import Path as SitePath
 from skep_nginx.rules import Rules
-from skep_nginx.wishes import SiteWish, Wish
+from skep_nginx.sites import build
+from skep_nginx.wishes import PathWish, SiteWish, Wish
 from tests.plugins.nginx.nginx_tools import Backend as HttpBackend
 from tests.plugins.nginx.nginx_tools import serving
 
@@ -58,16 +62,89 @@ def test_who_had_it_first_keeps_it_over_restarts_and_for_a_while_without_contain
         ("*.x.example", "www.x.example"),
         ("www.x.example", "*.x.example"),
         ("www.x.example", r"~^www\.[a-z]\.example"),
-        ("www.*", "www.x.example"),
+        ("www.x.example", "www.*"),
         ("*.x.example", "*.y.x.example"),
+        (r"~^shop\d+\.x\.example$", "shop1.x.example"),
+        (r"~^shop\d+\.x\.example$", "*.x.example"),
+        (r"~^shop\d+\.x\.example$", "*.example"),
+        (r"~^shop\d+\.x\.example$", "shop1.*"),
+        (r"~^shop\d+\.x\.example$", r"~^s.*\.x\.example$"),
+        (r"~^shop\d+\.x\.example$", r"~\.x\.example$"),
+        (r"~^shop\d+\.x\.example$", "~shop"),
+        ("*.x.example", r"~^[a-z]+\.x\.example$"),
+        ("*.x.example", r"~^[a-z]+\.x\.example"),
     ],
 )
 def test_names_that_overlap_belong_to_one_owner(first: str, second: str) -> None:
+    """Else nginx would give requests for the first one to the second, which it prefers, or finds earlier."""
     kept, refused = sift(Claims(), backend("1", "a", first), backend("2", "b", second))
-    overlap = second != r"~^www\.[a-z]\.example"
-    assert set(kept) == ({"1"} if overlap or "www.x" in first else {"1", "2"})
-    assert bool(refused) == (set(kept) == {"1"})
+    assert set(kept) == {"1"}
+    assert "belongs to the owner 'a', who had it first" in refused["2"]
     assert set(sift(Claims(), backend("1", "a", first), backend("2", "a", second))[0]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (r"~^shop\d+\.x\.example$", r"~^wiki\d+\.x\.example$"),
+        (r"~^shop\d+\.x\.example$", r"~\.y\.example$"),
+        (r"~^shop\d+\.x\.example$", "*.y.example"),
+        (r"~^shop\d+\.x\.example$", "api.*"),
+        ("*.x.example", "*.y.example"),
+        ("www.*", "api.*"),
+    ],
+)
+def test_patterns_that_have_no_name_in_common_belong_to_whom_they_like(first: str, second: str) -> None:
+    assert set(sift(Claims(), backend("1", "a", first), backend("2", "b", second))[0]) == {"1", "2"}
+
+
+@pytest.mark.parametrize("broad", ["*.example", "www.*", "~e", r"~^www", r"~^www\..*$", r"~.*\.example$"])
+def test_nobody_gets_hold_of_everything_by_a_broad_name(broad: str) -> None:
+    """The names that others really have go before it, in nginx too."""
+    others = [backend(str(n), "b", host) for n, host in enumerate(("www.x.example", "*.x.example"), 2)]
+    kept, _ = sift(Claims(), backend("1", "a", broad), *others)
+    assert set(kept) == {"1", "2", "3"}
+    kept, refused = sift(Claims(), backend("9", "a", broad), *others)
+    assert set(kept) == {"2", "3"}
+    assert set(refused) == {"9"}
+
+
+def test_nginx_tries_patterns_with_a_domain_before_those_that_match_nearly_all() -> None:
+    narrow, broad = r"~^shop\d+\.x\.example$", r"~^a?s"
+    assert sorted([narrow, broad]) == [broad, narrow]
+    proxy = build([backend("1", "a", broad), backend("2", "b", narrow)], RULES)
+    assert [site.host for site in proxy.sites] == [narrow, broad]
+
+
+def test_the_regular_expressions_of_all_together_are_bounded() -> None:
+    each = r"~^.*-.*-.*\.x{}\.example$"
+    asked = [backend(str(n), "", each.format(n)) for n in range(1, 31)]
+    kept, refused = sift(Claims(), *asked)
+    assert list(kept) == [str(n) for n in range(1, 12)]
+    assert "one too many" in refused["30"]
+    assert set(sift(Claims(), *asked, backend("31", "", "plain.example"))[0]) == {*kept, "31"}
+    paths = [
+        replace(backend(str(n), "", "a.example"), wish=Wish((SiteWish(parse_host("a.example"), (path,)),)))
+        for n in range(1, 11)
+        for path in (PathWish(SitePath(rf"^/{n}.*/.*\.php$", "~")),)
+    ]
+    assert len(sift(Claims(), *paths)[0]) == 8
+
+
+def test_hosts_that_are_gone_do_not_pile_up() -> None:
+    claims = Claims(clock=lambda: 1000.0)
+    for round_ in range(3):
+        sift(claims, *(backend(str(n + 1), "a", f"h{round_}-{n}.example") for n in range(6000)))
+    assert len(json.loads(claims.dump())["hosts"]) == 16_000
+
+
+def test_many_hosts_and_patterns_of_many_owners_are_sifted_quickly() -> None:
+    mine = [backend(str(n), "a", f"h{n}.example") for n in range(1, 8001)]
+    rude = [backend(str(n), "b", rf"~^[a-z]+{n}\.evil\.[a-z]+$") for n in range(9001, 9011)]
+    began = time.process_time()
+    kept, _ = sift(Claims(), *mine, *rude)
+    assert set(kept) == {each.id for each in (*mine, *rude)}
+    assert time.process_time() - began < 3
 
 
 def test_the_settings_give_hosts_to_owners() -> None:
@@ -75,6 +152,20 @@ def test_the_settings_give_hosts_to_owners() -> None:
     kept, refused = sift(claims, backend("1", "a", "www.x.example"), backend("2", "b", "www.x.example"))
     assert set(kept) == {"2"}
     assert refused["1"].endswith("by the settings it belongs to 'b'")
+
+
+def test_who_is_given_a_host_is_not_given_what_is_around_it() -> None:
+    given = [(parse_host("*.x.example"), "a"), (parse_host("www.x.example"), "b"), (parse_host("*.y.example"), "b")]
+    asked = [
+        backend("1", "a", "*.example"),
+        backend("2", "b", "www.x.example"),
+        backend("3", "a", "www.x.example"),
+        backend("4", "a", "shop.x.example", "*.x.example"),
+        backend("5", "a", r"~^[a-z]\.y\.example$"),
+        backend("6", "c", "*.z.example"),
+        backend("7", "a", "w.z.example"),
+    ]
+    assert set(sift(Claims(given), *asked)[0]) == {"2", "4", "6"}
 
 
 @pytest.mark.parametrize(

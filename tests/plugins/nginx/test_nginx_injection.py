@@ -140,11 +140,13 @@ def expected(site: Site) -> list[Any]:
     """A site's part of the tree, said once more."""
     upstreams = [expected_upstream(each.upstream) for each in site.locations if each.upstream]
     name = "~" + bounded(site.host[1:], REGEX_LENGTH) if site.host.is_regex else str(site.host)
+    too_long = ("location", "~", r"(?s)^.{1025}"), [line("return", "414")]
     body = [
         *(line("listen", str(each)) for each in site.listens),
         line("server_name", name),
         *([line("server_tokens", site.server_tokens)] if site.server_tokens else []),
         *([(("location", "/nginx-proxy-debug"), "debug")] if site.debug else []),
+        *([too_long] if any(each.path.is_regex for each in site.locations) else []),
         *map(expected_location, site.locations),
     ]
     return [*upstreams, (("server",), body)]
