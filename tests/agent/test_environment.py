@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skep import ConflictError, RequestError, env_file, variables
+from skep.testing import EmbeddedEngine
 
 
 def test_names_of_variables() -> None:
@@ -44,3 +50,26 @@ def test_a_reader_that_splits_at_line_ends_and_the_first_equals_sign_has_the_val
     assert text == "" or text.endswith("\n")
     lines = text.split("\n")[:-1]
     assert dict(line.split("=", 1) for line in lines) == values
+
+
+async def test_dockers_own_command_line_reads_the_values_back(embedded_engine: EmbeddedEngine, tmp_path: Path) -> None:
+    chosen = random.Random(5)
+    letters = " \t\\\"'#=$`{}%\x01\x1b\x7f\x85\u2028\ufeffaå€😀"
+    values = {f"K{number}": "".join(chosen.choices(letters, k=number % 40)) for number in range(300)}
+    values |= {"LONG": "x" * 65529, "NUMBER": "0", "_": "="}
+    file = tmp_path / "env"
+    file.write_bytes(env_file(values).encode())
+    embedded_engine.run("other", "nginx")  # so that there is the image
+    docker = ["docker", "-H", embedded_engine.url]
+    await _run([*docker, "create", "--name", "it", "--env-file", str(file), "nginx"])
+    created = json.loads(await _run([*docker, "inspect", "it", "--format", "{{json .Config.Env}}"]))
+    created.remove(next(each for each in created if each.startswith("PATH=")))  # the image's own
+    assert dict(each.split("=", 1) for each in created) == values
+
+
+async def _run(command: list[str]) -> bytes:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    answer, complaint = await process.communicate()
+    assert process.returncode == 0, complaint.decode()
+    return answer
