@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,19 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"left out: {out['node']}/{out['container']}: {out['reason']}"
     for note in found.get("notes", ()):
         yield f"note: {note['node']}/{note['container']}: {note['reason']}"
+    yield from _certificate_lines(found.get("certificates", {}))
+
+
+def _certificate_lines(found: dict[str, Any]) -> Iterator[str]:
+    for each in found.get("usable", ()):
+        ends = datetime.fromtimestamp(each["expires"], UTC)
+        yield f"certificate: {each['name']}  {', '.join(each['names'])}  of {each['issuer']}  until {ends:%Y-%m-%d %H:%M} UTC"
+    for file, reason in found.get("problems", {}).items():
+        yield f"certificate: {file}: {reason}"
+    for order in found.get("acme", ()):
+        yield f"acme: {', '.join(order['names'])}  {order['state']}{': ' + order['reason'] if order['reason'] else ''}"
+    for container, reason in found.get("acme_refused", {}).items():
+        yield f"acme: {container}: {reason}"
 
 
 def _explain_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,8 @@ from skep_nginx.model import Server
 __all__ = ["DEFAULT_PORT", "View", "choose_port", "find_server"]
 
 DEFAULT_PORT = 80
+_METADATA = frozenset({"100.100.100.200", "168.63.129.16", "fd00:ec2::254"})
+"""Where clouds keep secrets of their machines, besides the links' own addresses: Alibaba's, Azure's, and AWS's by IPv6."""
 _NOT_FROM_HOST = ("overlay", "macvlan", "ipvlan")
 
 
@@ -100,6 +102,8 @@ def _unicast(text: str) -> str:
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
+        return ""
+    if str(ip) in _METADATA:
         return ""
     if "%" in text:  # a zone, which may be any text, and means something on that host alone
         return ""

@@ -20,8 +20,10 @@ def secure(host: Host, wish: TlsWish, rules: Rules) -> tuple[Method, Tls | None]
     if not rules.https or method == "nohttps":
         return "nohttps", None
     certificate = choose_certificate(host, wish, rules)
+    clients = _clients(host, wish, rules)
     if (
         certificate is None
+        and not clients  # plainly, whoever is to be kept out would come in as soon as a certificate ends
         and method in ("redirect", "nohttp")
         and _or(wish.http_without_certificate, rules.http_without_certificate)
     ):
@@ -30,7 +32,7 @@ def secure(host: Host, wish: TlsWish, rules: Rules) -> tuple[Method, Tls | None]
         certificate=certificate,
         policy=wish.policy or "",
         hsts="" if method == "noredirect" else rules.hsts if wish.hsts is None else wish.hsts,
-        clients=_clients(host, wish, rules),
+        clients=clients,
         http2=_or(wish.http2, rules.http2),
         http3=certificate is not None and _or(wish.http3, rules.http3),
     )
@@ -44,7 +46,7 @@ def fallback(rules: Rules) -> Tls | None:
 def choose_certificate(host: Host, wish: TlsWish, rules: Rules) -> Certificate | None:
     """The one that the container names, or else the host's own, that of the domain above it, or the default one. None is none."""
     if wish.certificate is not None:
-        return rules.certificates.get(wish.certificate)
+        return rules.certificates.get(wish.certificate.lower())
     names = [host.file.removeprefix("*.")]
     if not host.is_regex and host.count(".") >= 2:
         names.append(host.partition(".")[2])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from skep import TemporaryError
 from skep_nginx.settings import NginxSettings
+from skep_nginx.settings.parse import parse_ports
 
 __all__ = ["Account", "find_program"]
 
@@ -35,7 +36,8 @@ class Account:
         found = next((entry for entry in map(_user, names) if entry), None)
         if found is None or found.pw_uid == 0:
             raise TemporaryError(f"no user {' or '.join(names)} to run nginx as: set user, to another one than root")
-        low = any(int(text.rpartition(":")[2]) < 1024 for text in (*settings.listen, *settings.tls.listen))
+        ports = [int(text.rpartition(":")[2]) for text in (*settings.listen, *settings.tls.listen)]
+        low = min(*ports, *(first for first, _ in parse_ports(settings.external_ports)), 65535) < 1024
         kept = "-all,+net_bind_service" if low else "-all"
         words = (
             _setpriv(),

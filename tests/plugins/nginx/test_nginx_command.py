@@ -27,6 +27,36 @@ def test_names_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert all(line.isprintable() for line in result.output.splitlines())
 
 
+def test_certificates_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, Any] = {
+        "state": "live",
+        "error": "",
+        "sites": {},
+        "left_out": [],
+        "certificates": {
+            "usable": [{"name": "a", "names": ["a.example", "b.example"], "issuer": "CA\x1b[2J", "expires": 86400.0}],
+            "problems": {"c.crt": "it has expired: put a newer one in its place"},
+            "acme": [
+                {"names": ["d.example"], "state": "failing", "reason": "d.example: nobody answers"},
+                {"names": ["e.example"], "state": "valid", "reason": ""},
+            ],
+            "acme_refused": {"web": "LETSENCRYPT_HOST has 'f.example': it does not serve it"},
+        },
+    }
+    monkeypatch.setattr(AgentClient, "get", lambda *_, **__: found)
+    shown = CliRunner().invoke(nginx, ["status"]).output.splitlines()
+    assert shown[0] == "live"
+    assert shown[1].startswith("certificate: a  a.example, b.example  of CA")
+    assert shown[1].endswith("until 1970-01-02 00:00 UTC")
+    assert shown[1].isprintable()
+    assert shown[2:] == [
+        "certificate: c.crt: it has expired: put a newer one in its place",
+        "acme: d.example  failing: d.example: nobody answers",
+        "acme: e.example  valid",
+        "acme: web: LETSENCRYPT_HOST has 'f.example': it does not serve it",
+    ]
+
+
 @pytest.mark.parametrize(("states", "code"), [(["starting", "live"], 0), (["failing", "live"], 0), (["starting"], 1)])
 def test_waiting_until_the_last_change_is_live(monkeypatch: pytest.MonkeyPatch, states: list[str], code: int) -> None:
     answers = [{"state": state, "error": "", "sites": {}, "left_out": []} for state in states]

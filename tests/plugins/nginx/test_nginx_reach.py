@@ -90,3 +90,14 @@ def test_no_address(view: View, node: Node, what: Container, reason: str) -> Non
 def test_addresses_that_an_engine_makes_up_are_refused() -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         find_server(HOST, container(Port(80, "tcp", 80, "x; return 200")), FAR, 80, {})
+
+
+@pytest.mark.parametrize(
+    "ip",
+    ["169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "::ffff:169.254.169.254", "127.0.0.1"],
+)
+def test_no_container_has_the_address_of_a_clouds_secrets(ip: str) -> None:
+    end = Endpoint("n", "n1", ip="" if ":" in ip else ip, ipv6=ip if ":" in ip else "")
+    for what in (container(networks=(end,)), container(Port(80, "tcp", 80, ip))):
+        with pytest.raises(ValueError, match="publish"):
+            find_server(View(node="home", networks=frozenset({"n1"})), what, FAR, 80, {})

@@ -13,7 +13,7 @@ import pytest
 from skep.testing import EmbeddedEngine
 from tests.plugins.nginx.nginx_certificates import Authority
 from tests.plugins.nginx.nginx_https import Secured, securing
-from tests.plugins.nginx.nginx_tools import Backend
+from tests.plugins.nginx.nginx_tools import Backend, answers
 
 V12, V11, V10 = (ssl.TLSVersion(number) for number in (0x303, 0x302, 0x301))
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
@@ -38,11 +38,11 @@ async def plain(port: int, host: str, method: str = "GET") -> tuple[int, str]:
 async def test_the_name_chooses_the_certificate(
     folder: Path, node: EmbeddedEngine, one: Backend, two: Backend, ca: Authority
 ) -> None:
-    for stem, *names in (("shop.example",), ("example.org", "*.example.org"), ("named", "blog.example")):
+    for stem, *names in (("shop.example",), ("example.org", "*.example.org"), ("Named", "blog.example")):
         ca.write(folder / "certs", stem, *names)
     node.run("shop", **shop(one.port))
     node.run("wiki", **shop(two.port, "wiki.example.org"))
-    node.run("blog", **shop(two.port, "blog.example", CERT_NAME="named"))
+    node.run("blog", **shop(two.port, "blog.example", CERT_NAME="Named"))
     async with securing(folder, ca, node) as web:
         seen = await web.until("shop.example")
         assert (seen.names, seen.version, seen.body[:4]) == (("shop.example",), "TLSv1.3", "one\n")
@@ -208,6 +208,25 @@ async def test_client_certificates(folder: Path, node: EmbeddedEngine, one: Back
         (certs / "open.example.ca.crt").write_text("broken")  # there never was a good one: nobody comes in
         await web.until("open.example", status=400)
         await web.until("open.example", status=400, cert=good)
+
+
+async def test_who_must_show_a_certificate_is_not_let_in_plainly_when_the_sites_own_ends(
+    folder: Path, node: EmbeddedEngine, one: Backend, ca: Authority
+) -> None:
+    certs, clients = folder / "certs", Authority("clients")
+    ca.write(certs, "shop.example")
+    ca.write(certs, "other.example")
+    (certs / "shop.example.ca.crt").write_bytes(clients.pem)
+    mine = clients.write(folder / "own", "mine", client=True)
+    node.run("shop", **shop(one.port))
+    node.run("other", **shop(one.port, "other.example"))
+    async with securing(folder, ca, node) as web:
+        await web.until("shop.example", cert=mine)
+        for name in ("shop", "other"):
+            (certs / f"{name}.example.crt").unlink()
+        await web.until_refused("shop.example", cert=mine)
+        await answers(web.served.port, "other.example", 200)
+        assert await web.served_plainly("shop.example") == 301
 
 
 async def test_the_proxy_protocol_before_tls(folder: Path, node: EmbeddedEngine, one: Backend, ca: Authority) -> None:

@@ -24,6 +24,15 @@ def test_root_runs_nginx_as_somebody_else() -> None:
 
 @needs_root
 @pytest.mark.parametrize(
+    ("listen", "external", "low"), [("80", (), True), ("8080", (), False), ("8080", ("8000-8999", "1000-2000"), True)]
+)
+def test_ports_that_take_a_right(listen: str, external: tuple[str, ...], low: bool) -> None:
+    words = Account.choose(NginxSettings(listen=(f"0.0.0.0:{listen}",), external_ports=external)).words
+    assert any("net_bind_service" in word for word in words) is low
+
+
+@needs_root
+@pytest.mark.parametrize(
     ("script", "told"),
     [
         (
