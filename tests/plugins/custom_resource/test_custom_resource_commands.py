@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from skep.cli.main import cli
 from skep_aws import resolvers
+from skep_custom_resource.deploy.bundle import digest
 from tests.plugins.custom_resource.cfn_api import CloudFormationApi
 from tests.plugins.custom_resource.custom_resource_wires import Served, Wires
 from tests.plugins.custom_resource.fake_cloudformation import FakeCloudFormation
@@ -152,3 +153,12 @@ async def test_a_request_is_answered_by_hand(
 
     cloudformation.deliver = deliver
     assert (await cloudformation.create("web", "Custom::Lost", {})).status == "CREATE_COMPLETE"
+
+
+def test_the_zip_can_be_had_as_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "stack.zip"
+    shown = skep("zip", "stack", "-o", str(file))
+    assert shown.stdout.strip() == f"{file}: {file.stat().st_size} bytes, CodeSha256 {digest(file.read_bytes())}"
+    assert skep("zip", "none", "-o", str(file), code=1).output.startswith(
+        "Error: there is no custom resource 'none'; known are "
+    )
