@@ -81,6 +81,7 @@ def fetch(
     cert: Path | None = None,
     check: bool = True,
     preface: bytes = b"",
+    ip: str = "127.0.0.1",
 ) -> Seen:
     """One request. `most` is the newest version that the client speaks; `cert` its own certificate, `stem.crt` beside `stem.key`."""
     context = ssl.create_default_context(cadata=authority.pem.decode())
@@ -93,7 +94,7 @@ def fetch(
         context.maximum_version = most
     if cert is not None:
         context.load_cert_chain(cert, cert.with_suffix(".key"))
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+    with socket.create_connection((ip, port), timeout=5) as raw:
         raw.sendall(preface)
         with context.wrap_socket(raw, server_hostname=host if sni == "" else sni) as wrapped:
             shown = wrapped.getpeercert() or {}
