@@ -18,6 +18,7 @@ from skep_nginx.taken import suspects
 __all__ = ["Applier", "Counts"]
 
 _REMEMBER = 300.0  # seconds that nginx's no to a container holds
+_POLL, _SOON = 0.003, 0.5  # seconds between two looks, and seconds for which they are so many
 _SETTLE = 0.15  # seconds; nginx dismisses its old workers 0.1 s after it started new ones
 
 
@@ -160,7 +161,7 @@ class Applier:
 
     async def _verify(self, rendered: Rendered) -> None:
         """Return when nginx answers with this generation, and with no other any more."""
-        began, pause = self._clock(), 0.01
+        began, pause = self._clock(), _POLL
         since: float | None = None
         while True:
             if complaint := self._place.complaint():
@@ -181,7 +182,8 @@ class Applier:
                     f"nginx did not take the new configuration within {self._verify_timeout:g} s: {answer}"
                 )
             await asyncio.sleep(pause)
-            pause = 0.02 if since is not None else min(pause * 1.5, 0.2)
+            slow = self._clock() - began > _SOON
+            pause = 0.02 if since is not None else min(pause * 1.5, 0.2) if slow else _POLL
 
     # -- offenders
 

@@ -121,10 +121,12 @@ class Work:
         self.applier.rules = rules = await self._look_at_files()
         picture = self._collector.collect(state, replace(view, prefer_ipv6=self._settings.prefer_ipv6), leaving)
         self.picture = self._claims.sift(picture, rules)
-        await self._keep_claims()
         self._tell()
         before = self.applier.live
-        await self.applier.apply(self.picture.backends)
+        try:
+            await self.applier.apply(self.picture.backends)
+        finally:
+            await self._keep_claims()
         self.certificates.want(self.applier.backends, state, self.applier.builder.challenged)
         if self.error or self.applier.live != before:
             self._log.info("nginx serves %d hosts", len({h for b in self.applier.backends for h in b.hosts}))

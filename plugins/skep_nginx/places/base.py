@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ __all__ = [
     "make_folder",
     "read_file",
     "run_command",
+    "sync_file",
     "write_candidate",
     "write_file",
 ]
@@ -167,6 +169,16 @@ async def write_candidate(path: Path, text: bytes) -> None:
         await asyncio.to_thread(write)
     except OSError as error:
         raise TemporaryError(f"cannot write {path}: {error.strerror}") from None
+
+
+def sync_file(path: Path) -> None:
+    """Return when a file, and its name, are on the disk. Blocks. Raises OSError."""
+    for each in (path, path.parent):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 async def read_file(path: Path) -> bytes | None:

@@ -50,6 +50,27 @@ class Master:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGHUP)
 
+    def workers(self) -> frozenset[int]:
+        """Its workers now, also those that are ending; none where this kernel does not tell (proc(5), `children`)."""
+        try:
+            return frozenset(map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()))
+        except (OSError, ValueError):
+            return frozenset()
+
+    def dismiss(self, old: frozenset[int]) -> bool:
+        """Let the workers of before a reload end when their requests have, if there are new ones; whether there are.
+
+        The master does that itself, but 0.1 s after it started new ones, and until then the old ones take most new connections. It
+        reads no signals for that time: when it learns that one of them has ended, that is what it told it to.
+        """
+        now = self.workers()
+        if not now - old:
+            return False
+        for pid in now & old:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGQUIT)
+        return True
+
     def dismiss_workers(self) -> None:
         """It is dead: let its workers give the ports back, and end when their requests have."""
         self._signal_all(signal.SIGQUIT)

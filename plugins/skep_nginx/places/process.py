@@ -11,7 +11,15 @@ from contextlib import suppress
 
 from skep import Cluster, TemporaryError
 from skep_nginx.certificates.shelf import Shelf
-from skep_nginx.places.base import ask_generation, read_file, run_command, said, write_candidate, write_file
+from skep_nginx.places.base import (
+    ask_generation,
+    read_file,
+    run_command,
+    said,
+    sync_file,
+    write_candidate,
+    write_file,
+)
 from skep_nginx.places.master import Master
 from skep_nginx.places.own import OwnContainer, view_from
 from skep_nginx.places.user import Account, find_program
@@ -45,6 +53,9 @@ class ProcessPlace:
         self._complaint = ""
         self._wanted = asyncio.Event()
         self._spoken = 0, 0.0
+        self._old: frozenset[int] = frozenset()  # workers of before the last reload
+        self._tested: Rendered | None = None  # what the candidate's file has
+        self._installed = asyncio.Event()
         self.starts = 0
 
     # -- the process
@@ -53,6 +64,7 @@ class ProcessPlace:
         """Run nginx as soon as there is a configuration, and again when it ends."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_running(group), name="nginx process")
+            group.create_task(self._keep_installed(), name="nginx sync")
 
     async def _keep_running(self, group: asyncio.TaskGroup) -> None:
         self._master = await asyncio.to_thread(Master.adopt, self._settings.run / "nginx.pid", self._conf)
@@ -164,7 +176,17 @@ class ProcessPlace:
 
     async def _command(self, account: Account, conf: str, *words: str) -> list[str]:
         program = await asyncio.to_thread(find_program, self._settings.nginx)
-        return [*account.words, program, *words, "-e", "stderr", "-p", str(self._settings.home), "-c", conf]
+        return [
+            *account.words,
+            program,
+            *words,
+            "-e",
+            "stderr",
+            "-p",
+            str(self._settings.home),
+            "-c",
+            conf,
+        ]
 
     # -- its configuration
 
@@ -195,23 +217,48 @@ class ProcessPlace:
     async def test(self, rendered: Rendered) -> None:
         """`nginx -t`, as the user that nginx runs as."""
         account = await self._prepare()
+        self._tested = None
         await write_candidate(self._candidate, rendered.text)
+        self._tested = rendered
         await run_command(await self._command(account, str(self._candidate), "-t", "-q"), self._stdout)
 
     async def install(self, rendered: Rendered) -> None:
-        """Rename over the live file."""
-        await write_file(self._conf, rendered.text)
+        """Rename the very file that was tested over the live one."""
+        if self._tested is None or self._tested.text != rendered.text:
+            await write_file(self._conf, rendered.text)
+            return
+        self._tested = None
+        try:
+            await asyncio.to_thread(self._candidate.replace, self._conf)
+        except OSError as error:
+            raise TemporaryError(f"cannot write {self._conf}: {error.strerror}") from None
+        self._installed.set()
+
+    async def _keep_installed(self) -> None:
+        """Have what is installed on the disk soon: nginx need not wait for that, and whoever starts without it renders it again."""
+        while True:
+            await self._installed.wait()
+            self._installed.clear()
+            try:
+                await asyncio.to_thread(sync_file, self._conf)
+            except OSError as error:
+                self._log.warning("cannot sync %s: %s", self._conf, error.strerror)
 
     async def reload(self) -> None:
         """SIGHUP, or start it."""
         self._complaint = ""
         if self._master is not None:
-            self._master.hang_up()
+            master = self._master
+            self._old = await asyncio.to_thread(master.workers)
+            master.hang_up()
         else:
             self._wanted.set()
 
     async def generation(self) -> str:
-        """By its unix socket."""
+        """By its unix socket. As soon as there are new workers, those of before the reload need not answer any more."""
+        master, old = self._master, self._old
+        if old and master is not None and await asyncio.to_thread(master.dismiss, old):
+            self._old = frozenset()
         return await ask_generation(self._settings.status_socket)
 
     def complaint(self) -> str:
