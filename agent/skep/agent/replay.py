@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Replayed", "record", "replay"]
 
-_SECRET = re.compile(r"passw|secret|token|credential|private|auth", re.IGNORECASE)
+_SECRET = re.compile(r"passw|secret|token|credential|private|auth|(api|access|encryption|signing)_?key", re.IGNORECASE)
 
 
 def record(agent: Agent, decision: Decision, nodes: Sequence[PastNode]) -> bytes:
@@ -51,7 +51,7 @@ def _settings(agent: Agent, decision: Decision) -> dict[str, Any]:
     asked = {*decision.rules[0], *decision.rules[1]}
     asked |= {name for name, _ in agent.plugins.implementing("expression_kinds")}
     tables = {
-        name: {"weight": table.weight} | {key: value for key, value in table.own.items() if not _SECRET.search(key)}
+        name: {"weight": table.weight} | _without_secrets(table.own)
         for name, table in agent.settings.plugins.items()
         if name in asked
     }
@@ -60,6 +60,13 @@ def _settings(agent: Agent, decision: Decision) -> dict[str, Any]:
         "placement": {"relax": agent.settings.placement.relax},
         "plugins": tables,
     }
+
+
+def _without_secrets(table: Any) -> Any:
+    """A table, with those inside it, without what its keys call a secret."""
+    if isinstance(table, Mapping):
+        return {key: _without_secrets(value) for key, value in table.items() if not _SECRET.search(str(key))}
+    return [_without_secrets(each) for each in table] if isinstance(table, list | tuple) else table
 
 
 class Replayed:
@@ -163,17 +170,24 @@ def _agent(snapshot: Snapshot) -> tuple[Agent, dict[str, str]]:
     """An agent that is never started, for its plugins; and those that it lacks, with why."""
     from skep.agent.agent import Agent
 
-    settings = dict(snapshot.rules.settings)
-    tables, here = settings.get("plugins"), installed()
-    known = {name: table for name, table in tables.items() if name in here} if isinstance(tables, dict) else {}
-    named = {*(tables or ()), *snapshot.rules.filters, *snapshot.rules.strategies} - {"create"}
+    recorded, here = snapshot.rules.settings, installed()
+    settings = {name: recorded[name] for name in ("cluster", "placement") if name in recorded}
+    tables = recorded.get("plugins")
+    tables = tables if isinstance(tables, dict) else {}
+    known = {name: table for name, table in tables.items() if name in here}
+    named = {*tables, *snapshot.rules.filters, *snapshot.rules.strategies} - {"create"}
     taken = {name: "it is not installed here" for name in sorted(named) if name not in known}
-    tables = {name: {**table, "startup_error": "ignore"} for name, table in known.items() if isinstance(table, dict)}
+    tables = {name: _harmless(table) for name, table in known.items() if isinstance(table, dict)}
     agent = Agent(parse_settings({**settings, "plugins": tables}, source="the recorded settings"))
     for name, plugin in agent.plugins.plugins.items():
         if not getattr(plugin, "replayable", True):
             taken[name] = "it depends on more than the cluster's state"
     return agent, taken
+
+
+def _harmless(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A plugin's recorded table without the file that its code would be taken from: who sends a record must not bring code along."""
+    return {**{key: value for key, value in table.items() if key != "path"}, "startup_error": "ignore"}
 
 
 def _call(function: Callable[..., Any]) -> Callable[[PlacementQuery], Any]:

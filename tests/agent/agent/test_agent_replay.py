@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from skep import Image, Network, NodeStatus, Port, RequestError
+from skep import Image, Network, NodeStatus, PlacementQuery, Plugin, PluginSettings, Port, RequestError, Scores
 from skep.agent.replay import record, replay
 from skep.scheduler import Decision
 from skep.testing import PaperCluster
@@ -143,3 +144,49 @@ def test_the_answers_of_a_plugin_that_is_not_here_are_taken_from_the_record() ->
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(RequestError, match="no recorded decision"):
         replay(data)
+
+
+def test_a_record_brings_no_code_along(tmp_path: Path) -> None:
+    cluster = paper()
+    cluster.node("n1")
+    decision = decide(cluster, "web")
+    text = json.loads(record(cluster.agent, decision, cluster.agent.decisions.past(decision)))
+    code, proof = tmp_path / "evil.py", tmp_path / "proof"
+    code.write_text(f"open({str(proof)!r}, 'w')")
+    text["rules"]["settings"]["plugins"]["spread"]["path"] = str(code)
+    assert replay(json.dumps(text).encode()).differences == []
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("plugins", [5, [[]], None, {"spread": 5}])
+def test_plugins_that_are_none_are_passed_over(plugins: object) -> None:
+    cluster = paper()
+    cluster.node("n1")
+    decision = decide(cluster, "web")
+    text = json.loads(record(cluster.agent, decision, cluster.agent.decisions.past(decision)))
+    text["rules"]["settings"]["plugins"] = plugins
+    assert "spread" in replay(json.dumps(text).encode()).taken
+
+
+class Vault(Plugin):
+    """A strategy that asks elsewhere."""
+
+    class Settings(PluginSettings, frozen=True, kw_only=True):
+        servers: tuple[dict[str, str], ...] = ()
+        api_key: str = ""
+
+    settings: Settings
+    name = "vault"
+
+    def score_nodes(self, query: PlacementQuery) -> Scores:
+        return Scores([(1.0, query.nodes)])
+
+
+def test_secrets_of_settings_are_not_recorded_however_deep() -> None:
+    table = {"api_key": "hunter2", "servers": [{"url": "http://vault", "password": "hunter2"}]}
+    cluster = PaperCluster(Vault, settings={"plugins": {"vault": table}})
+    cluster.node("n1")
+    decision = decide(cluster)
+    text = record(cluster.agent, decision, cluster.agent.decisions.past(decision))
+    assert b"http://vault" in text
+    assert b"hunter2" not in text
