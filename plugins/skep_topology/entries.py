@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from skep import Container, Expression, ExpressionError
@@ -15,6 +16,7 @@ LABEL = "skep.spread"
 """The label that keeps a container's entries, a JSON list of texts."""
 
 MOST_SKEW = 10_000
+_MOST_KEYS = 100  # of one container, as many as a request may bring entries
 _EXPECTED = f"a whole number from 1 to {MOST_SKEW}, by how many two domains may differ"
 
 Group = tuple[str, tuple[str, ...]]
@@ -50,7 +52,7 @@ def groups_of(container: Container, group_by: Sequence[str]) -> Iterator[Group]:
         return
     values = tuple(container.label(label) or "" for label in group_by)
     who = values if values and all(values) else ("", container.image)
-    for key in dict.fromkeys(_keys(kept)):
+    for key in dict.fromkeys(islice(_keys(kept), _MOST_KEYS)):
         yield key, who
 
 

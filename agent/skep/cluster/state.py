@@ -336,6 +336,10 @@ class ClusterState:
         """
         label, value, fits = expression.key, expression.value, expression.equals
         key = ("skep", "label", label)
+        keys = self._standing.containers(("skep", "label keys"), lambda each: (each.label_keys,), self._order)
+        if not any(label in each for each in keys):  # type: ignore[operator]
+            # nobody has it, and a request may ask for a hundred such: no index of each is made
+            return self.node_set([node for node in self._order if node.containers] if fits("") else ())
 
         def index() -> KeyIndex:
             return self._standing.containers(key, lambda each: (each.label(label) or "",), self._order)

@@ -13,7 +13,7 @@ import msgspec
 
 from skep.errors import EngineProtocolError, RequestError
 from skep.models import _wire
-from skep.models.kept import PACKED, SAME, SLOTS, kept, label, packed, put_slots, slots_of
+from skep.models.kept import PACKED, SAME, SLOTS, kept, label, label_keys, packed, put_slots, slots_of
 from skep.models.node import Node
 from skep.models.pool import Pool
 from skep.models.times import parse_time
@@ -170,6 +170,11 @@ class Container:
     def label(self, key: str) -> str | None:
         """One label; None where it has none of that key."""
         return label(self, key)
+
+    @property
+    def label_keys(self) -> tuple[str, ...]:
+        """The keys of its labels, in order."""
+        return label_keys(self)
 
     @property
     def short_id(self) -> str:

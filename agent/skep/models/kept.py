@@ -186,6 +186,15 @@ def label(owner: Any, key: str) -> str | None:
     return _text(_own(own)[0][values[:at].count(None)]) if value is None else value  # type: ignore[no-any-return]
 
 
+def label_keys(owner: Any) -> tuple[str, ...]:
+    """The keys of its labels, in order; nothing is unpacked."""
+    own = owner._own
+    if type(own) is tuple:
+        return tuple(sorted(own[0]))
+    template = owner._same[_LABELS]
+    return () if template is None else template[0]
+
+
 def _read(owner: Any, at: int, name: str, kind: Callable[..., Any] | None) -> Any:
     own = owner._own
     if type(own) is tuple:

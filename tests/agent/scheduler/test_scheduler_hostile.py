@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skep import PlacementError, Port
+from skep import Container, PlacementError, Port
 from skep.testing import PaperCluster
 
 PLUGINS = ("health", "port", "affinity", "constraint", "spread")
@@ -84,3 +84,21 @@ def test_environments_are_not_kept_with_a_placement_under_way() -> None:
     cluster.agent.decisions.hold(cluster.request(Env=["PASSWORD=hunter2"]))
     (container,) = cluster.state.containers()
     assert container.env == ()
+
+
+@pytest.mark.parametrize("value", ["x", "x*", "/^$/", "*"])
+def test_a_hundred_labels_that_nobody_has_cost_no_look_at_every_container(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = paper()
+    for number in range(100):
+        cluster.container(f"web{number}", "n1", labels={"app": "web", "number": str(number)})
+    reads, label = [], Container.label
+    monkeypatch.setattr(Container, "label", lambda each, key: (reads.append(key), label(each, key))[1])  # type: ignore[func-returns-value]
+    fits = value in ("/^$/", "*")  # as "" does
+    entries = [f"affinity:label{number}=={value}" for number in range(45)]
+    entries += [f"affinity:label{number}!={value}" for number in range(45, 50)]
+    assert cluster.fitting(Env=entries[:45]) == (["n1"] if fits else [])
+    assert cluster.fitting(Env=entries[45:]) == (["n2"] if fits else ["n1", "n2"])
+    assert len([key for key in reads if key.startswith("label")]) < 200
+    assert cluster.fitting(Env=[f"affinity:app=={value}"]) == (["n1"] if value == "*" else [])

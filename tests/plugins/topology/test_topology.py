@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from skep import ExpressionError, NodeStatus, PlacementError
 from skep.testing import PaperCluster
 from skep_topology import TopologyPlugin, TopologySettings
+from skep_topology.entries import groups_of
 
 GIB: dict[str, Any] = {"HostConfig": {"Memory": 2**30}}
 ZONES = {"n1": "a", "n2": "a", "n3": "b", "n4": "b", "n5": "c"}
@@ -248,3 +249,10 @@ def test_the_nodes_kept_are_those_of_a_plain_count(skew: int, held: list[str]) -
     scores = cluster.explain(Env=[f"spread:zone=={skew}"], Image="app")
     marks = [scores[node].scores[0].score for node in sorted(expected, key=lambda node: counts[ZONES[node]])]
     assert all(better >= worse for better, worse in pairwise(marks))
+
+
+def test_another_containers_label_with_thousands_of_keys_is_read_no_further() -> None:
+    cluster = made()
+    entries = json.dumps([f"key{number}" for number in range(100_000)])
+    container = cluster.container("hostile", "n1", labels={"skep.spread": entries})
+    assert len(list(groups_of(container, ()))) == 100
