@@ -9,8 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+HOUR = datetime.timedelta(hours=1)
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -48,7 +50,8 @@ class Authority:
     def issue(
         self, *names: str, days: tuple[float, float] = (-1, 30), key: Key | None = None, **extra: Any
     ) -> tuple[bytes, bytes]:
-        """A certificate and its key, PEM. `days` are its validity from now; `client` makes one to show to servers."""
+        """A certificate and its key, PEM. `days` are its validity from now; `client` makes one to show to servers, `ocsp` is the URL of a
+        responder."""
         own = key or ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
         builder = (
@@ -58,6 +61,10 @@ class Authority:
         )
         if not extra.get("client"):
             builder = builder.add_extension(x509.SubjectAlternativeName(map(_general, names)), critical=False)
+        if extra.get("ocsp"):
+            where = x509.UniformResourceIdentifier(str(extra["ocsp"]))
+            access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, where)
+            builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
         signed = builder.sign(self.key, extra.get("digest") or hashes.SHA256())
         return signed.public_bytes(Encoding.PEM), key_pem(own)
 
@@ -68,6 +75,20 @@ class Authority:
         (folder / f"{stem}.key").write_bytes(key)
         (folder / f"{stem}.crt").write_bytes(certificate)
         return folder / f"{stem}.crt"
+
+    def vouch(self, request: bytes, certificate: bytes) -> bytes:
+        """A responder's answer (RFC 6960), DER: this certificate of ours is good."""
+        asked = ocsp.load_der_ocsp_request(request)
+        found = x509.load_pem_x509_certificate(certificate)
+        assert asked.serial_number == found.serial_number
+        now = datetime.datetime.now(datetime.UTC)
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            found, self.certificate, asked.hash_algorithm, ocsp.OCSPCertStatus.GOOD, now, now + HOUR, None, None
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.certificate).certificates(
+            [self.certificate]
+        )
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def revoke(self, *certificates: bytes) -> bytes:
         """A list of revoked certificates, PEM."""
