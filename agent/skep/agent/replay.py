@@ -171,7 +171,7 @@ def _agent(snapshot: Snapshot) -> tuple[Agent, dict[str, str]]:
     from skep.agent.agent import Agent
 
     recorded, here = snapshot.rules.settings, installed()
-    settings = {name: recorded[name] for name in ("cluster", "placement") if name in recorded}
+    settings: dict[str, Any] = {name: recorded[name] for name in ("cluster", "placement") if name in recorded}
     tables = recorded.get("plugins")
     tables = tables if isinstance(tables, dict) else {}
     known = {name: table for name, table in tables.items() if name in here}
