@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-from skep import ClusterState, Container, ContainerState, Health, NodeState
+from skep import ClusterState, Container, ContainerState, Health, Node, NodeState
 from skep_nginx.flaps import Flaps
 from skep_nginx.model import Host, Server
 from skep_nginx.overlap import share_names
@@ -72,6 +72,48 @@ class Picture:
     held: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What decides, besides a container itself, where it is reached."""
+
+    view: View
+    node: Node
+    drivers: dict[str, str]
+
+    def is_like(self, other: _Place) -> bool:
+        """Whether all containers are reached as before."""
+        same = (self.node.name, self.node.ip) == (other.node.name, other.node.ip)
+        return same and self.view == other.view and self.drivers == other.drivers
+
+
+@dataclass(slots=True)
+class _Known:
+    """One container as the state has it: what it asks for, or what is wrong with that, and what came of it last time."""
+
+    container: Container
+    wish: Wish | str | None
+    place: _Place | None = None
+    why: str = ""
+    backend: Backend | None = None
+    unreached: tuple[Rejection, ...] = ()
+
+    def follow(self, place: _Place, why: str) -> None:
+        """Make its backend anew where something changed: as it is, unpacking a container's ports and networks is most of the work."""
+        if (self.place is place and self.why == why and self.backend is not None) or not isinstance(self.wish, Wish):
+            return
+        self.place, self.why = place, why
+        servers: dict[int | None, Server] = {}
+        unreached: list[Rejection] = []
+        own = self.container
+        for port in () if why else self.wish.ports:
+            try:
+                servers[port] = find_server(place.view, own, place.node, choose_port(own, port), place.drivers)
+            except ValueError as error:
+                unreached.append(_reject(own, "reach", str(error)))
+        self.unreached = tuple(unreached)
+        self.backend = Backend(own.id, own.name, own.node, self.wish, tuple(servers.items()), own.created, why)
+
+
 @dataclass
 class Collector:
     """Reads the state again and again; what did not change is not parsed again."""
@@ -83,35 +125,48 @@ class Collector:
     regexes: bool = True
     owner_label: str = ""
     filters: tuple[tuple[str, str, str], ...] = ()
-    _known: dict[str, tuple[Container, Wish | str | None]] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _places: dict[str, _Place] = field(default_factory=dict)
 
     def collect(self, state: ClusterState, view: View, leaving: Collection[str] = ()) -> Picture:
         """The picture now. `leaving` are ids of containers that are about to be stopped."""
         backends: list[Backend] = []
         rejections: list[Rejection] = []
-        known: dict[str, tuple[Container, Wish | str | None]] = {}
+        known: dict[str, _Known] = {}
+        places: dict[str, _Place] = {}
         for node in state.nodes:
-            drivers = {network.id: network.driver for network in node.networks}
+            place = places[node.name] = self._place(node, view)
             for container in node.containers.values():
                 if not container.id:  # a placement under way
                     continue
-                wish = self._wish(container)
-                known[container.id] = container, wish
-                if isinstance(wish, str):
-                    rejections.append(_reject(container, "value", wish))
-                elif wish is not None:
-                    why = "it is being stopped" if container.id in leaving else self._refusal(container, node)
-                    servers = {} if why else _servers(view, container, node, wish, drivers, rejections)
-                    backends.append(_backend(container, wish, servers, why))
+                one = known[container.id] = self._look(container)
+                if isinstance(one.wish, str):
+                    rejections.append(_reject(container, "value", one.wish))
+                elif one.wish is not None:
+                    one.follow(
+                        place, "it is being stopped" if container.id in leaving else self._refusal(container, node)
+                    )
+                    rejections += one.unreached
+                    backends += filter(None, (one.backend,))
+        self._places = places
         self._known = known
         self.flaps.keep(known)
         return _picture(backends, rejections, [self.flaps.held(id_) for id_ in known] if self._damps else [])
 
+    def _place(self, node: NodeState, view: View) -> _Place:
+        """The same object as long as it is the same place."""
+        place = _Place(view, node.node, {network.id: network.driver for network in node.networks})
+        before = self._places.get(node.name)
+        return before if before is not None and before.is_like(place) else place
+
+    def _look(self, container: Container) -> _Known:
+        before = self._known.get(container.id)
+        if before is not None and before.container is container:
+            return before
+        return _Known(container, self._wish(container))
+
     def _wish(self, container: Container) -> Wish | str | None:
         """What it asks for, or what is wrong with that."""
-        before, wish = self._known.get(container.id, (None, None))
-        if before is container:
-            return wish
         if not all(_holds(container, *entry) for entry in self.filters):
             return None
         try:
@@ -156,28 +211,6 @@ def _holds(container: Container, kind: str, name: str, value: str) -> bool:
     if kind == "network":
         return any(name in (end.network, end.network_id) for end in container.networks)
     return name in container.name
-
-
-def _servers(
-    view: View,
-    container: Container,
-    node: NodeState,
-    wish: Wish,
-    drivers: dict[str, str],
-    rejections: list[Rejection],
-) -> dict[int | None, Server]:
-    """Where it answers, by the ports that it names; what is not reached becomes a rejection."""
-    servers: dict[int | None, Server] = {}
-    for port in wish.ports:
-        try:
-            servers[port] = find_server(view, container, node.node, choose_port(container, port), drivers)
-        except ValueError as error:
-            rejections.append(_reject(container, "reach", str(error)))
-    return servers
-
-
-def _backend(container: Container, wish: Wish, servers: dict[int | None, Server], why: str) -> Backend:
-    return Backend(container.id, container.name, container.node, wish, tuple(servers.items()), container.created, why)
 
 
 def _picture(backends: list[Backend], rejections: list[Rejection], held: list[float]) -> Picture:

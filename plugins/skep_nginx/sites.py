@@ -107,12 +107,15 @@ class _Merger:
         return replace(site, debug=describe_site(site, method, self._parts)) if debug else site
 
     def _first(
-        self, name: str, value: Callable[[Backend, SiteWish], T | None], among: Iterable[tuple[Backend, SiteWish]] = ()
+        self, name: str, value: Callable[[Backend, SiteWish], T | None], among: Sequence[tuple[Backend, SiteWish]] = ()
     ) -> T | None:
         """What the oldest container says that says anything; younger ones that say otherwise are noted."""
+        parts = among or self._parts
+        if len(parts) == 1:  # as most sites are
+            return value(*parts[0])
         found: T | None = None
         who = ""
-        for backend, site in among or self._parts:
+        for backend, site in parts:
             said = value(backend, site)
             if said is None or said == found:
                 continue
@@ -124,6 +127,9 @@ class _Merger:
         return found
 
     def _tls(self) -> TlsWish:
+        first = self._parts[0][0].wish.tls
+        if all(backend.wish.tls == first for backend, _ in self._parts):
+            return first
         return TlsWish(**{name: self._of_tls(name) for name in _TLS})
 
     def _of_tls(self, name: str) -> Any:
