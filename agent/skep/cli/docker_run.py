@@ -82,8 +82,12 @@ def _finish(run: DockerRun) -> None:
     host = run.body["HostConfig"]
     host["NetworkMode"] = run.networks[0] if run.networks else "default"
     own = [name for name in run.networks if name not in _GIVEN_NETWORKS and not name.startswith("container:")]
-    if own:
-        run.body["NetworkingConfig"] = {"EndpointsConfig": {name: {} for name in own}}
+    if own and len(own) < len(run.networks):
+        raise RequestError(
+            f"--network {' and '.join(run.networks)}: networks of one's own and Docker's do not go together"
+        )
+    if own or len(run.networks) > 1:
+        run.body["NetworkingConfig"] = {"EndpointsConfig": {name: {} for name in run.networks}}
     if run.links:
         host["Links"] = run.links
     if run.links and own:
@@ -201,7 +205,8 @@ def _volume(run: DockerRun, value: str) -> None:
         run.body.setdefault("Volumes", {})[value] = {}
         return
     source = os.path.abspath(source) if source.startswith(("./", "../")) or source in (".", "..") else source  # noqa: PTH100  as docker does, links stay
-    run.append("HostConfig.Binds", f"{source}:{rest}")
+    if f"{source}:{rest}" not in run.body["HostConfig"].get("Binds", ()):
+        run.append("HostConfig.Binds", f"{source}:{rest}")
 
 
 def _restart(run: DockerRun, value: str) -> None:

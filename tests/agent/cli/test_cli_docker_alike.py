@@ -146,6 +146,8 @@ LINES = r"""
 --link db --link a:b --volumes-from data:ro --volumes-from other x
 --link db --network own x
 --network host x
+--network host --net bridge x
+-v vol:/b -v vol:/b x
 --net container:web x
 --network name=own,alias=web,ip=10.0.0.2 --network other x
 --network-alias web --network own x
@@ -160,7 +162,7 @@ LINES = r"""
 --add-host a:1.2.3.4 --dns 1.1.1.1 --dns-search x --dns-option y --cap-add ALL --cap-drop X --device /dev/null x
 --log-driver json-file --log-opt max-size=1m --health-cmd true --health-interval 3s --entrypoint sh -u 1 -w /w x a -b
 --annotation a=b --blkio-weight 100 --cgroup-parent c --cgroupns host --group-add 1 --userns host --runtime runc x
---use-api-socket=false --disable-content-trust=false --isolation default --mac-address 92:d0:c6:0a:29:33 x
+--use-api-socket=false --disable-content-trust --isolation default --mac-address 92:d0:c6:0a:29:33 x
 -- x -e A=b
 -dit=false x
 -p 0:80 x
@@ -184,6 +186,7 @@ LINES = r"""
 --env
 --name web
 --network alias=web x
+--network own --net host x
 --mount type=bind,src=/a x
 --mount type=volume,src=/a,dst= x
 """.strip().splitlines()  # fmt: skip
