@@ -9,13 +9,12 @@ from skep import ClusterState, Container, ContainerState
 
 __all__ = ["Leaving"]
 
-_LONGEST = 300.0  # seconds; a stop that came to nothing must not keep a container out for ever
-
 
 class Leaving:
-    """Each container stays here until its process has ended."""
+    """Each container stays here until its process has ended, or for `longest` seconds: a signal that it ignores is no end."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, longest: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._longest = longest
         self._clock = clock
         self._containers: dict[str, tuple[Container, float]] = {}
 
@@ -23,12 +22,13 @@ class Leaving:
         """It is about to be stopped. False if that is known."""
         if container.id in self._containers:
             return False
-        self._containers[container.id] = container, self._clock() + _LONGEST
+        self._containers[container.id] = container, self._clock() + self._longest
         return True
 
     def ids(self) -> frozenset[str]:
         """Those that are about to be stopped."""
-        return frozenset(self._containers)
+        now = self._clock()
+        return frozenset(id_ for id_, (_, until) in self._containers.items() if until >= now)
 
     def prune(self, state: ClusterState) -> None:
         """Forget those whose process has ended, which was started again, and those that were not stopped after all."""

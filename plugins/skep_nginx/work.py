@@ -60,7 +60,7 @@ class Work:
         self._described: str | None = None  # the identity of the nginx that told its features
         self._claims = Claims(tuple(map(parse_owner, settings.owners)), settings.keep_claims)
         self._kept_claims = b""
-        self._leaving = Leaving()
+        self._leaving = Leaving(settings.stop_ignored)
         self._pace = Pace(settings.quiet, settings.longest)
         self._seen: tuple[int, int, frozenset[str]] | None = None
         self._told: frozenset[object] = frozenset()

@@ -80,15 +80,16 @@ class Place(Protocol):
         ...
 
 
-async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0) -> str:
-    """Ask nginx over a new connection. Raises TemporaryError."""
+async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0, *, proxied: bool = False) -> str:
+    """Ask nginx over a new connection; `proxied`: by the PROXY protocol, as it expects there. Raises TemporaryError."""
+    before = "PROXY UNKNOWN\r\n" if proxied else ""
     where = str(unix) if unix else f"{host}:{port}"
     try:
         async with asyncio.timeout(2):
             opening = asyncio.open_unix_connection(str(unix)) if unix else asyncio.open_connection(host, port)
             reader, writer = await opening
             try:
-                writer.write(f"GET /generation HTTP/1.0\r\nHost: {STATUS_HOST}\r\n\r\n".encode())
+                writer.write(f"{before}GET /generation HTTP/1.0\r\nHost: {STATUS_HOST}\r\n\r\n".encode())
                 answer = await reader.read(4096)
                 answer += await reader.read(4096)
             finally:

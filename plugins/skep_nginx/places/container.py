@@ -134,7 +134,7 @@ class ContainerPlace:
             server = find_server(here, self._container, node.node, port, drivers)
         except ValueError as error:
             raise TemporaryError(f"nginx cannot be asked for its generation: {error}") from None
-        return await ask_generation(None, server.ip, server.port)
+        return await ask_generation(None, server.ip, server.port, proxied=self._settings.proxy_protocol)
 
     def complaint(self) -> str:
         """It tells its engine's log."""

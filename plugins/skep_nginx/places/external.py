@@ -74,7 +74,7 @@ class ExternalPlace:
         """At the first address that it listens on."""
         listen = Listen.parse(self._settings.listen[0])
         own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.ip, listen.ip)
-        return await ask_generation(None, own, listen.port)
+        return await ask_generation(None, own, listen.port, proxied=self._settings.proxy_protocol)
 
     def complaint(self) -> str:
         """It tells its owner."""

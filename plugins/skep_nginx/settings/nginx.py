@@ -62,6 +62,8 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     """How long a container that is stopped through skep runs on, for its last requests, after nginx sends it no more."""
     stop_timeout: Seconds = 5.0
     """How long a stop waits for nginx to take the container out; from when it is asked for to the container's end are at most this and `drain`."""
+    stop_ignored: Seconds = 60.0
+    """How long a container that was sent its stop signal, and runs on, gets no requests; after that the signal is taken for ignored."""
     unknown_host: Literal[404, 421, 444, 503] = 503
     """The answer for a host that no container names."""
     default_host: str = ""

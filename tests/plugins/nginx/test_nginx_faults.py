@@ -160,6 +160,24 @@ async def external(folder: Path) -> AsyncIterator[External]:
     await process.wait()
 
 
+async def test_an_nginx_of_somebody_else_behind_the_proxy_protocol(
+    folder: Path, external: External, node: EmbeddedEngine, one: Backend
+) -> None:
+    """The agent's own question, whether a change is live, speaks it too."""
+    run(node, "shop.example", one)
+    own = {"mode": "external", "external": external.settings, "directory": str(folder / "home"), "proxy_protocol": True}
+    own |= {"listen": [f"127.0.0.1:{external.port}"], "direct": False}
+    async with Agent(parse_settings({"cluster": {"engines": [node.url]}, "plugins": {"nginx": own}})) as agent:
+        plugin = agent.plugins.plugins["nginx"]
+        assert isinstance(plugin, NginxPlugin)
+        await Served(agent, plugin, external.port, folder).live("shop.example")
+        assert plugin.status()["counts"]["failures"] == 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", external.port)
+    writer.write(b"PROXY TCP4 8.8.8.8 127.0.0.1 1000 80\r\nGET / HTTP/1.0\r\nHost: shop.example\r\n\r\n")
+    assert b"X-Real-IP: 8.8.8.8" in await reader.read()
+    writer.close()
+
+
 async def test_an_nginx_of_somebody_else(
     folder: Path, external: External, node: EmbeddedEngine, one: Backend, two: Backend
 ) -> None:

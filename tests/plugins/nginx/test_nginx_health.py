@@ -90,6 +90,16 @@ async def test_a_stop_signal_takes_it_out_while_it_still_runs(
         await until(lambda: all(s["address"] for s in served.status["sites"]["shop.example"]))
 
 
+async def test_one_that_ignores_its_stop_signal_returns(folder: Path, node: EmbeddedEngine, one: Backend) -> None:
+    run(node, "web", one)
+    async with serving(folder, node, stop_ignored=0.5) as served:
+        await served.live("shop.example")
+        node.state.emit_container(node.state.container("web"), "kill", signal="15")
+        await until(lambda: not served.status["sites"]["shop.example"][0]["address"])
+        await served.answers("shop.example", 200)
+        await until(lambda: served.status["sites"]["shop.example"][0]["address"])
+
+
 async def test_a_node_that_fails_leaves(folder: Path, node: EmbeddedEngine, one: Backend, two: Backend) -> None:
     other = EmbeddedEngine("node2")
     await other.start("tcp://127.0.0.2:0")

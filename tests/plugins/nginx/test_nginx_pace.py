@@ -1,6 +1,7 @@
 """When a change goes to nginx: the first at once, a burst as a few."""
 
 import asyncio
+import itertools
 
 from skep_nginx.pace import Pace
 
@@ -50,7 +51,7 @@ async def test_without_a_hint_it_waits_as_long_as_it_may() -> None:
 async def test_hints_that_keep_coming_are_heeded_more_and_more_rarely_but_in_time() -> None:
     pace = Pace(0.02, 0.5)
     found = await changes(pace, 2.0, 0.005)
-    gaps = [later - earlier for earlier, later in zip(found, found[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(found)]
     assert len(found) <= 9, found
     assert found[0] < 0.05
     assert gaps == sorted(gaps) or max(gaps) < 0.7, gaps

@@ -347,3 +347,24 @@ async def test_two_lengths_or_hosts_of_a_request_do_not_reach_a_container(
         ):
             answer = await exchange(served.port, "shop.example", headers=headers, method="POST")
             assert answer.split()[1] in ("400", "501"), headers
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Content-Length: 40", "Transfer-Encoding: chunked"), ("Transfer-Encoding: chunked", "Content-Length: 40")],
+)
+async def test_a_length_beside_chunks_is_gone_before_a_container_sees_it(
+    folder: Path, node: EmbeddedEngine, one: Backend, names: tuple[str, str]
+) -> None:
+    """nginx refuses it, or (1.22) goes by the chunks, as RFC 9112 has it in 6.3, and passes on one length: that of what it read."""
+    run(node, "web", one.port, {})
+    async with serving(folder, node) as served:
+        await served.live("shop.example")
+        headers = "\r\n".join([*names, "", "2", "ab", "0", "", "GET /hidden HTTP/1.1", "Host: shop.example", ""])
+        answer = await exchange(served.port, "shop.example", headers=headers, method="POST")
+        assert "/hidden" not in answer
+        if answer.split()[1] != "400":
+            assert answer.split()[1] == "200"
+            assert "\r\nContent-Length: 2\r\n" in answer
+            assert answer.lower().count("transfer-encoding") == 0
+            assert answer.count("POST / HTTP/1.1") == 1
