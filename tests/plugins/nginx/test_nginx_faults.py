@@ -171,7 +171,7 @@ async def test_an_nginx_of_somebody_else_behind_the_proxy_protocol(
         plugin = agent.plugins.plugins["nginx"]
         assert isinstance(plugin, NginxPlugin)
         await Served(agent, plugin, external.port, folder).live("shop.example")
-        assert plugin.status()["counts"]["failures"] == 0
+        assert plugin.work.applier.counts.failures == 0
     reader, writer = await asyncio.open_connection("127.0.0.1", external.port)
     writer.write(b"PROXY TCP4 8.8.8.8 127.0.0.1 1000 80\r\nGET / HTTP/1.0\r\nHost: shop.example\r\n\r\n")
     assert b"X-Real-IP: 8.8.8.8" in await reader.read()
