@@ -17,6 +17,7 @@ setup: .venv/.done  ## a virtual environment in .venv with skep and what its tes
 
 .venv/.done: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "skep needs Python 3.11 or later: make setup PYTHON=python3.11")'
+	@echo "setting up .venv: a minute or two, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -20,6 +20,8 @@ def show_explanation(answer: dict[str, Any], *, would: bool) -> None:
     columns = [f"{name.upper()} x{weights[name]:g}" if weights[name] != 1 else name.upper() for name in strategies]
     totals = ("SCORE",) if len(strategies) != 1 or weights[strategies[0]] != 1 else ()
     show_table(("NODE", "VERDICT", *columns, *totals, "WHY"), [_row(node, strategies, bool(totals)) for node in nodes])
+    for warning in answer.get("warnings", ()):  # a recorded decision has none
+        click.echo(f"WARNING: {printable(warning)}", err=True)
     if answer["chosen"] is None:
         click.echo(printable(answer["message"]) or "no node takes it")
         return

@@ -55,6 +55,7 @@ class _Routes:
             "relaxed": placement.relaxed,
             "given_up": list(placement.given_up),
             "message": message,
+            "warnings": list(placing.doubts),
             "nodes": _nodes(placement.explain()),
         }
         return _json(answer)

@@ -22,7 +22,9 @@ RESCHEDULE = "reschedule"
 
 _POLICIES = ("off", "on-node-failure")
 _CORE = {RESCHEDULE: "com.docker.swarm.reschedule-policies"}
-_SWARM = ("affinity", "constraint", "whitelist")  # kinds that people know, whether or not the plugin is there
+_KNOWN = {"affinity": "affinity", "constraint": "constraint", "spread": "topology", "whitelist": "whitelist"}
+"""Kinds that people know, whether or not the plugin is there that reads them: its name."""
+_ALONE = "spread"  # the one whose entries need no operator
 _LONGEST_KIND = 20
 _MOST_SUSPECTS = 5
 
@@ -88,7 +90,7 @@ def take_out(env: Iterable[str], labels: Mapping[str, str], kinds: Mapping[str, 
             found.setdefault(kind, []).append(Entry(text, f"environment entry {number}"))
         else:
             rest.append(entry)
-            if colon and ("==" in text or "!=" in text) and len(suspects) < _MOST_SUSPECTS:
+            if colon and (kind == _ALONE or "==" in text or "!=" in text) and len(suspects) < _MOST_SUSPECTS:
                 suspects.append((number, kind))
     kept = dict(labels)
     for kind, label in kinds.items():
@@ -117,11 +119,11 @@ def _doubt(kind: str, number: int, kinds: Mapping[str, str]) -> str:
     if len(kind) > _LONGEST_KIND or "=" in kind or not kind.isprintable():
         return ""
     said = f"environment entry {number} ({kind}:…) is handed to the container as it is"
-    if kind in _SWARM:
-        return f"{said}: the plugin that reads such entries is not configured"
+    if kind in _KNOWN:
+        return f"{said}: the plugin that reads such entries, {_KNOWN[kind]}, is not configured"
     from difflib import get_close_matches  # for mistakes only
 
-    near = get_close_matches(kind.strip().lower(), [*kinds, *_SWARM], 1, 0.75)
+    near = get_close_matches(kind.strip().lower(), [*kinds, *_KNOWN], 1, 0.75)
     return f"{said}; did you mean {near[0]}:…?" if near else ""
 
 

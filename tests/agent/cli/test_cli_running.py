@@ -57,6 +57,8 @@ async def test_what_runs_where(skep: Any, agent: Any, engines: Any) -> None:
 async def test_why_it_goes_there(skep: Any, agent: Any) -> None:
     text = await skep("explain", "--", "docker", "run", "-d", "-e", "constraint:public==yes", "nginx")
     assert "it would go to one" in text
+    assert "did you mean constraint:" in await skep("explain", "--", "-e", "contraint:public==no", "nginx")
+    assert "topology, is not configured" in await skep("explain", "--", "-e", "spread:zone", "nginx")
     text = await skep("explain", "--", "-p", "8080:80", "-e", "constraint:public==yes", "nginx", code=1)
     assert re.search("one +refused +port 8080/tcp: .*web", text)
     assert re.search("two +refused +constraint public==yes: ", text)

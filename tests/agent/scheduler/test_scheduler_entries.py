@@ -209,11 +209,11 @@ def test_what_does_not_is_not(entry: str) -> None:
 
 
 def test_an_entry_whose_plugin_is_not_there_is_pointed_out() -> None:
-    request = PlacementRequest.from_create(b'{"Env":["whitelist:node==a"]}', kinds={"constraint": CONSTRAINTS})
-    assert request.body["Env"] == ["whitelist:node==a"]
-    assert request.doubts == (
-        "environment entry 1 (whitelist:…) is handed to the container as it is: the plugin that reads such entries is not configured",
-    )
+    body = b'{"Env":["whitelist:node==a","spread:zone"]}'
+    request = PlacementRequest.from_create(body, kinds={"constraint": CONSTRAINTS})
+    assert request.body["Env"] == ["whitelist:node==a", "spread:zone"]
+    said = "environment entry {} ({}:…) is handed to the container as it is: the plugin that reads such entries, {}, is not configured"
+    assert request.doubts == (said.format(1, "whitelist", "whitelist"), said.format(2, "spread", "topology"))
 
 
 def test_floods_of_entries_are_refused_and_of_doubts_a_few_are_told() -> None:
