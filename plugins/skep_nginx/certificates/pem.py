@@ -184,7 +184,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def _short(error: Exception) -> str:
-    return ascii(str(error).split("\n")[0][:120])[1:-1]
+    return ascii(str(error).split("\n")[0].split(". See http")[0][:120])[1:-1]  # where to read on is of no use here
 
 
 def nobody() -> bytes:
