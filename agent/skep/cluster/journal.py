@@ -87,7 +87,8 @@ class Journal:
         """A node is about to change."""
         if self._epochs and state not in self._epochs[-1].nodes:
             self._epochs[-1].nodes[state] = PastNode.of(state)
-            self._grow(_NODE + _REPLACED + _CONTAINER * len(state.containers) + state.weight)
+            heavy = sum(state.heavy.values()) if state.heavy else 0
+            self._grow(_NODE + _REPLACED + _CONTAINER * len(state.containers) + heavy)
 
     def moving(self) -> None:
         """A node is about to join or to leave."""

@@ -28,13 +28,14 @@ class NodeState:
     """One node and everything known on it. Read it; changes go through `ClusterState`.
 
     `containers` is by key: a container's id, or the key of a placement under way, whose container is `pending`.
-    `memory_used` is what its containers of any state reserve, in bytes. `weight` is how many bytes those of its containers take, about, that
-    take far more than most.
+    `memory_used` is what its containers of any state reserve, in bytes. `heavy` are those of its containers, by key, that take far more bytes than
+    most, and how many, about.
     """
 
     __slots__ = (
         "_text",
         "containers",
+        "heavy",
         "images",
         "memory_used",
         "nano_cpus_used",
@@ -42,7 +43,6 @@ class NodeState:
         "node",
         "ordinal",
         "volumes",
-        "weight",
     )
 
     def __init__(self, node: Node) -> None:
@@ -55,7 +55,7 @@ class NodeState:
         self.volumes: Sequence[Volume] = ()
         self.memory_used = 0
         self.nano_cpus_used = 0
-        self.weight = 0
+        self.heavy: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -143,9 +143,9 @@ class ClusterState:
         self.journal.moving()
         self.version += 1
         containers, state.containers = state.containers, {}
-        for container in containers.values():
+        for key, container in containers.items():
             self._containers.remove(container)
-            self._standing.note(state, container, -1, _weight(container))
+            self._standing.note(state, container, -1, state.heavy.get(key, 0))
         place, state.ordinal = state.ordinal, -1
         del self._order[place]
         self._number(place)
@@ -177,7 +177,8 @@ class ClusterState:
         self._containers.add(container)
         state.memory_used += max(0, container.memory)
         state.nano_cpus_used += _nano_cpus(container, state.node)
-        state.weight += (weight := _weight(container))
+        if weight := _weight(container):
+            state.heavy[key] = weight
         self._standing.note(state, container, 1, weight)
         self._count(state, before)
 
@@ -202,8 +203,7 @@ class ClusterState:
         self._containers.remove(container)
         state.memory_used -= max(0, container.memory)
         state.nano_cpus_used -= _nano_cpus(container, state.node)
-        state.weight -= (weight := _weight(container))
-        self._standing.note(state, container, -1, weight)
+        self._standing.note(state, container, -1, state.heavy.pop(key, 0))
         return container
 
     def _count(self, state: NodeState, before: int) -> None:
@@ -336,9 +336,8 @@ class ClusterState:
         """
         label, value, fits = expression.key, expression.value, expression.equals
         key = ("skep", "label", label)
-        keys = self._standing.containers(("skep", "label keys"), lambda each: (each.label_keys,), self._order)
-        if not any(label in each for each in keys):  # type: ignore[operator]
-            # nobody has it, and a request may ask for a hundred such: no index of each is made
+        if not self._standing.has_containers(key) and not self._has_container_label(label):
+            # a request may ask for a hundred such: no index of each is made
             return self.node_set([node for node in self._order if node.containers] if fits("") else ())
 
         def index() -> KeyIndex:
@@ -357,6 +356,11 @@ class ClusterState:
         return self.with_container(
             lambda each: fits(each.label(label) or ""), key=(*key, value, regex_of(expression)), first=first
         )
+
+    def _has_container_label(self, label: str) -> bool:
+        """Whether any container has a label of that key."""
+        keys = self._standing.containers(("skep", "label keys"), lambda each: (each.label_keys,), self._order)
+        return any(label in each for each in keys)  # type: ignore[operator]
 
     def with_container_like(self, expression: Expression) -> NodeSet:
         """The nodes that hold a container whose name or id fits the expression's value, whatever its operator.
@@ -425,7 +429,8 @@ class ClusterState:
         Under the key that `reservation_key` gives it, it ends by itself when the container is there. Its environment is not kept.
         """
         known = replace(container, id="") if container.id else container
-        self.put_container(known.changed(node=node, state=ContainerState.PENDING, env=()), key=key)
+        known = replace(known, env=()) if known.env else known
+        self.put_container(known.changed(node=node, state=ContainerState.PENDING), key=key)
 
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""
@@ -447,7 +452,7 @@ def _weight(container: Container) -> int:
 
     Whoever writes labels, or a range of ports in a few characters, decides how much is kept wherever a past container is.
     """
-    labels, texts = container.labels, sum(map(len, container.env)) + len(container.command)
-    size = texts + sum(map(len, labels)) + sum(map(len, labels.values()))
+    labels = container.labels
+    size = len("".join(container.env)) + len("".join(labels)) + len("".join(labels.values())) + len(container.command)
     size += _PORT * (len(container.exposed) + len(container.bindings))
     return size if size > _LIGHT else 0
