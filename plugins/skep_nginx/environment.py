@@ -11,7 +11,7 @@ import msgspec
 from skep import SettingsError
 from skep_nginx.settings import NginxSettings
 from skep_nginx.values import parse_bool, parse_choice, parse_port
-from skep_nginx.wishes.tls import NON_GET
+from skep_nginx.wishes.tls import NON_GET, parse_hsts, parse_policy
 
 __all__ = ["FOLDERS", "nginx_table"]
 
@@ -96,8 +96,8 @@ def _tls(reader: _Reader, *, ipv6: bool) -> dict[str, Any]:
         "certificates": _CERTIFICATES,
         "method": reader.text("HTTPS_METHOD", "redirect"),
         "non_get_redirect": int(reader.read("NON_GET_REDIRECT", _one_of(*map(str, NON_GET)), "301")),
-        "hsts": reader.text("HSTS", "max-age=31536000"),
-        "policy": reader.text("SSL_POLICY", "Mozilla-Intermediate"),
+        "hsts": reader.read("HSTS", parse_hsts, "max-age=31536000") or "off",
+        "policy": reader.read("SSL_POLICY", parse_policy, "Mozilla-Intermediate"),
         "dhparam": _dhparam(reader),
         "trust_default": reader.flag("TRUST_DEFAULT_CERT", default=True),
         "http_without_certificate": reader.flag("ENABLE_HTTP_ON_MISSING_CERT", default=True),
