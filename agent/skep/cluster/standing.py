@@ -349,6 +349,10 @@ class Standing:
         """The container index of that name."""
         return self._current(self._containers, key, lambda: KeyIndex(keys_of, nodes))
 
+    def has_containers(self, key: Hashable) -> bool:
+        """Whether there is a container index of that name."""
+        return key in self._containers
+
     def tests(self, key: Hashable, make: Callable[[], TestIndex]) -> TestIndex:
         """The test index of that name; `make` makes it where it is not there."""
         return self._current(self._tests, key, make)
