@@ -122,7 +122,8 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
     for host, backends in found["sites"].items():
         for backend in backends:
             why = f"no requests now: {backend['why']}" if backend.get("why") else "no requests now"
-            yield f"{host}  {backend['node']}/{backend['container']}  {backend['address'] or why}"
+            paths = _paths(backend)
+            yield f"{host}{paths and ' ' + paths}  {backend['node']}/{backend['container']}  {backend['address'] or why}"
     for out in found["left_out"]:
         yield f"left out: {out['node']}/{out['container']}: {out['reason']}"
     for note in found.get("notes", ()):
@@ -147,7 +148,21 @@ def _explain_lines(found: dict[str, Any]) -> Iterator[str]:
     if not site:
         yield f"{host}: no site of nginx has this name"
     else:
-        yield f"{host}: {'as ' + site + ', ' if site != host else ''}{'answered' if found['answered'] else '503, nobody answers'}"
+        answer = f"answered{_only_at(found['containers'])}" if found["answered"] else "503, nobody answers"
+        yield f"{host}: {'as ' + site + ', ' if site != host else ''}{answer}"
     for row in found["containers"]:
         reason = row["reason"] if not row["by"] else f"left out: {row['reason']}"
-        yield f"  {row['node']}/{row['container']}  {row['address'] or 'no requests'}{': ' + reason if reason else ''}"
+        where, paths = row["address"] or "no requests", _paths(row)
+        yield f"  {row['node']}/{row['container']}  {where}{paths and '  at ' + paths}{': ' + reason if reason else ''}"
+
+
+def _paths(row: dict[str, Any]) -> str:
+    """A container's paths, "" where it has the whole site, or an older agent does not say."""
+    paths = row.get("paths", [])
+    return "" if paths == ["/"] else ", ".join(dict.fromkeys(paths))
+
+
+def _only_at(rows: list[dict[str, Any]]) -> str:
+    """Where a site is answered, if that is not everywhere."""
+    paths = dict.fromkeys(path for row in rows if row["address"] for path in row.get("paths", []))
+    return "" if not paths or "/" in paths else f" at {', '.join(paths)} only"

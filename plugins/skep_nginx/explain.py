@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from skep import ClusterState
 from skep_nginx.collect import Backend
-from skep_nginx.status import left_out
+from skep_nginx.status import left_out, paths_of
 
 if TYPE_CHECKING:
     from skep_nginx.work import Work
@@ -16,14 +16,14 @@ __all__ = ["explain", "site_of"]
 
 
 def explain(host: str, work: Work, state: ClusterState) -> dict[str, Any]:
-    """As JSON shows it: the site that answers for `host`, and each container that names it with its address or with what keeps it out."""
+    """As JSON shows it: the site that answers for `host`, and each container that names it with its address and paths, or with what keeps it out."""
     wanted = host.lower().rstrip(".")
     live = work.applier.backends
     site = site_of(wanted, {str(each) for backend in live for each in backend.hosts})
     names = {wanted, site} - {""}
     live_servers = {backend.id: backend.servers for backend in live}
     rows = [
-        _row(backend, is_live=live_servers.get(backend.id) == backend.servers)
+        _row(backend, names, is_live=live_servers.get(backend.id) == backend.servers)
         for backend in (*work.picture.backends, *work.picture.idle)
         if backend not in work.applier.refused and not names.isdisjoint(backend.hosts)
     ]
@@ -38,7 +38,7 @@ def explain(host: str, work: Work, state: ClusterState) -> dict[str, Any]:
     }
 
 
-def _row(backend: Backend, *, is_live: bool) -> dict[str, str]:
+def _row(backend: Backend, names: Collection[str], *, is_live: bool) -> dict[str, Any]:
     why = backend.why
     if not why and not is_live:
         why = "nginx has not taken this change yet"
@@ -48,12 +48,13 @@ def _row(backend: Backend, *, is_live: bool) -> dict[str, str]:
         "id": backend.id[:12],
         "node": backend.node,
         "address": addresses,
+        "paths": [path for host in backend.hosts if host in names for path in paths_of(backend, host)],
         "by": "",
         "reason": why,
     }
 
 
-def _left_out(names: Iterable[str], work: Work, state: ClusterState) -> Iterator[dict[str, str]]:
+def _left_out(names: Iterable[str], work: Work, state: ClusterState) -> Iterator[dict[str, Any]]:
     """Those whose variables or labels speak of the host, whatever is wrong with them."""
     for rejection in left_out(work.picture, work.applier):
         node = state.get_node(rejection.node)
@@ -65,6 +66,7 @@ def _left_out(names: Iterable[str], work: Work, state: ClusterState) -> Iterator
                 "id": rejection.id[:12],
                 "node": rejection.node,
                 "address": "",
+                "paths": [],
                 "by": rejection.by,
                 "reason": rejection.reason,
             }

@@ -12,7 +12,7 @@ from skep_nginx.collect import Backend, Picture, Rejection
 if TYPE_CHECKING:
     from skep_nginx.work import Work
 
-__all__ = ["describe", "left_out", "samples"]
+__all__ = ["describe", "left_out", "paths_of", "samples"]
 
 
 def left_out(picture: Picture, applier: Applier) -> list[Rejection]:
@@ -47,14 +47,19 @@ def _starts(work: Work) -> int:
     return getattr(work.place, "starts", 0)
 
 
-def _sites(backends: Iterable[Backend]) -> dict[str, list[dict[str, str]]]:
-    sites: dict[str, list[dict[str, str]]] = {}
+def paths_of(backend: Backend, host: str) -> list[str]:
+    """The paths of a site that a container asks for, as nginx writes them."""
+    return [str(each.path) for site in backend.wish.sites if site.host == host for each in site.paths]
+
+
+def _sites(backends: Iterable[Backend]) -> dict[str, list[dict[str, Any]]]:
+    sites: dict[str, list[dict[str, Any]]] = {}
     for backend in backends:
         entry = {"container": backend.name, "node": backend.node, "address": str(backend.server or "")}
         if not backend.server:
             entry["why"] = backend.why
         for host in backend.hosts:
-            sites.setdefault(host, []).append(entry)
+            sites.setdefault(host, []).append({**entry, "paths": paths_of(backend, host)})
     return dict(sorted(sites.items()))
 
 

@@ -73,6 +73,29 @@ async def test_who_is_behind_a_host_and_why_others_are_not(
         assert (code, text) == (1, "nobody.example: no site of nginx has this name\n")
 
 
+async def test_paths_are_told(folder: Path, node: EmbeddedEngine, one: Backend, two: Backend) -> None:
+    """One path answers, and all others of the site are 404."""
+    environment = {"VIRTUAL_HOST": "shop.example", "VIRTUAL_PATH": "/api"}
+    node.run("api", env=environment, ports={"80/tcp": f"127.0.0.1:{one.port}"})
+    where = f"127.0.0.1:{one.port}"
+    async with serving(folder, node) as served, commands(served) as run:
+        await served.live("shop.example")
+        found = json.loads((await run("explain", "shop.example", "--json"))[1])
+        assert [row["paths"] for row in found["containers"]] == [["/api"]]
+        _, text = await run("explain", "shop.example")
+        assert text == f"shop.example: answered at /api only\n  node1/api  {where}  at /api\n"
+        assert served.status["sites"]["shop.example"][0]["paths"] == ["/api"]
+        assert f"shop.example /api  node1/api  {where}\n" in (await run("status"))[1]
+        site(node, "all", two, "shop.example")
+        await until(lambda: len(served.status["sites"]["shop.example"]) == 2 and served.status["state"] == "live")
+        _, text = await run("explain", "shop.example")
+        assert text.splitlines() == [
+            "shop.example: answered",
+            f"  node1/all  127.0.0.1:{two.port}",
+            f"  node1/api  {where}  at /api",
+        ]
+
+
 async def test_the_configuration(folder: Path, node: EmbeddedEngine, one: Backend, tmp_path: Path) -> None:
     site(node, "web", one, "shop.example")
     async with serving(folder, node) as served, commands(served) as run:
