@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from skep.cluster import PastNode
 from skep.errors import RequestError
 from skep.plugins.finding import installed
 from skep.scheduler import (
+    Mark,
     NodeExplanation,
     Placement,
     PlacementError,
@@ -86,32 +87,62 @@ class Replayed:
         return list(self._differences())
 
     def _differences(self) -> Iterator[str]:
-        for name in ("chosen", "relaxed", "given_up"):
-            before, after = getattr(self.recorded, name), getattr(self.again, name)
+        then, now = self.recorded, self.again
+        for name, before, after in (
+            ("chosen", then.chosen or "no node", now.chosen or "no node"),
+            ("relaxed", _yes(then.relaxed), _yes(now.relaxed)),
+            ("given up", _listed(then.given_up), _listed(now.given_up)),
+        ):
             if before != after:
                 yield f"{name}: {before} then, {after} now"
-        nodes = {row.node: row for row in self.again.nodes}
-        for row in self.recorded.nodes:
+        nodes = {row.node: row for row in now.nodes}
+        for row in then.nodes:
             for what, before, after in _compared(row, nodes.get(row.node)):
                 yield f"node {row.node}: {what}: {before} then, {after} now"
 
 
-def _compared(then: NodeExplanation, now: NodeExplanation | None) -> Iterator[tuple[str, object, object]]:
+def _compared(then: NodeExplanation, now: NodeExplanation | None) -> Iterator[tuple[str, str, str]]:
     if now is None:
-        yield "there", True, False
+        yield "looked at", "yes", "no"
         return
     if then.refused_by != now.refused_by:
         yield "refused by", then.refused_by or "nobody", now.refused_by or "nobody"
     if then.reason and then.reason != now.reason[: len(then.reason)]:
-        yield "reason", then.reason, now.reason
+        yield "reason", then.reason, now.reason or "none"
     if then.score is not None and then.score != now.score:
-        yield "score", then.score, now.score
-    before = [(each.plugin, each.verdict) for each in then.filters]
-    after = [(each.plugin, each.verdict) for each in now.filters]
-    if before != after:
-        yield "filters", before, after
-    if then.score is not None and then.scores != now.scores:
-        yield "scores", then.scores, now.scores
+        yield "score", _number(then.score), "none" if now.score is None else _number(now.score)
+    before, after = ({each.plugin: each.verdict for each in row.filters} for row in (then, now))
+    yield from _otherwise("filter ", before, after)
+    if [*before] != [*after] and before == after:
+        yield "order of filters", _listed(before), _listed(after)
+    if then.score is not None:
+        given, given_now = ({each.strategy: _mark(each) for each in row.scores} for row in (then, now))
+        yield from _otherwise("", given, given_now)
+
+
+def _otherwise(kind: str, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What plugins said otherwise."""
+    for plugin in dict.fromkeys((*then, *now)):
+        if then.get(plugin) != now.get(plugin):
+            yield f"{kind}{plugin}", then.get(plugin, "none"), now.get(plugin, "none")
+
+
+def _mark(mark: Mark) -> str:
+    return f"{_number(mark.score)} ({_number(mark.points)} points, weight {_number(mark.weight)})"
+
+
+def _number(value: float) -> str:
+    """In full, so that two that differ look different; zero without a sign."""
+    value = float(value)  # a plugin may have answered with an int
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else "no"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
 
 
 def replay(data: bytes) -> Replayed:

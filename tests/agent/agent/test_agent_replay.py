@@ -126,6 +126,10 @@ def test_a_replay_says_what_is_otherwise() -> None:
     told = replay(json.dumps(data).encode()).differences
     assert told[0] == "chosen: n1 then, n2 now"
     assert "node n1: refused by: nobody then, constraint now" in told
+    assert "node n1: score: 0 then, none now" in told
+    assert "node n1: filter constraint: passed then, refused now" in told
+    assert "node n1: spread: 0 (100 points, weight 1) then, none now" in told
+    assert not [line for line in told if "Mark(" in line or "[(" in line or "-0.0" in line or "None" in line]
 
 
 def test_the_answers_of_a_plugin_that_is_not_here_are_taken_from_the_record() -> None:

@@ -55,7 +55,7 @@ async def test_a_decision_is_listed_shown_and_made_once_more(skep: Any, docker: 
     changed = file.read_text().replace('"ssd"', '"hdd"')
     file.write_text(changed)
     told = await skep("decisions", "replay", str(file), code=1)
-    assert "chosen: one then, None now" in told
+    assert "chosen: one then, no node now" in told
 
 
 async def test_a_failing_create_names_its_decision(skep: Any, docker: Any) -> None:
