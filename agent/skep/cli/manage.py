@@ -17,6 +17,9 @@ __all__ = ["manage", "manager_tables"]
 FILTERS = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist")
 """The filters that run by default, in their order."""
 
+STRATEGIES = ("spread", "binpack", "random")
+"""The strategies that Swarm's manager has."""
+
 _ALSO = {"containerslots": "slots"}  # as Swarm's manager names it
 
 
@@ -88,7 +91,9 @@ def manage(discovery: str, **given: Any) -> None:
     wanted = [("strategy", given["strategy"]), *(("filter", each) for each in filters)]
     for kind, name in [*wanted, *(("plugin", each) for each in given["more"])]:
         if name not in names:
-            raise click.UsageError(f"{kind} {name!r} not supported; installed plugins are {', '.join(sorted(names))}")
+            known = {"strategy": STRATEGIES, "filter": FILTERS}.get(kind, tuple(sorted(names)))
+            there = "installed plugins" if kind == "plugin" else "there"
+            raise click.UsageError(f"{kind} {name!r} not supported; {there} are {', '.join(known)}")
     cluster_tls, endpoint_tls = tls_tables(given)
     cluster: dict[str, Any] = {
         "heartbeat": given["heartbeat"],
