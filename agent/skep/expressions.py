@@ -97,6 +97,9 @@ def parse_expression(text: str, alone: str = "") -> Expression:
         at = text.find("!=")
     if at < 0 and alone:
         key = text.removeprefix("~")
+        typed = next((place for place, each in enumerate(key) if each in "=!"), len(key))
+        if typed < len(key) and _KEY.fullmatch(key[:typed]):
+            raise ExpressionError(text, len(text) - len(key) + typed, "== and a value, or nothing more than the key")
         _check(text, key, alone, len(text), key_at=len(text) - len(key))
         return Expression(text, key, negated=False, value=alone, soft=key != text)
     if at < 0:
