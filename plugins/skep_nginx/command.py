@@ -23,14 +23,30 @@ def nginx() -> None:
 
 
 @nginx.command()
-def proxy() -> None:
+@click.option(
+    "--control", default="", envvar="SKEP_CONTROL", metavar="URL",
+    help="Where skep nginx status and so on are answered. SKEP_CONTROL, else unix:///run/skep.sock.",
+)  # fmt: skip
+def proxy(control: str) -> None:
     """Run nginx before the containers of DOCKER_HOST, set up by nginx-proxy's environment variables.
 
-    DOCKER_HOST is an engine, a manager of many, or several of either, comma separated.
+    \b
+    DOCKER_HOST       an engine, a manager of many, or several, comma separated
+                      (unix:///tmp/docker.sock; DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)
+    HTTP_PORT         where sites are (80), and with TLS HTTPS_PORT (443)
+    DEFAULT_HOST      the site of requests that name no other
+    TRUST_DOWNSTREAM_PROXY   whether clients' X-Forwarded-* count (true)
+    SKEP_LOG_LEVEL    debug, info, warning or error (info)
+
+    \b
+    /etc/nginx/certs      certificates, by the names of their sites
+    /etc/nginx/vhost.d    what is added to a site
+    /etc/nginx/htpasswd   passwords, by the names of their sites
+    /etc/nginx/conf.d     what is added to nginx's configuration
     """
     from skep_nginx.proxy import run
 
-    run()
+    run(control)
 
 
 def _json_option(command: F) -> F:
@@ -53,7 +69,7 @@ def status(agent: AgentClient, as_json: bool, name: str, wait: float) -> None:
 
     Exits with 1 where the last change failed, or is not live when --wait is over.
     """
-    found = _asked(name, lambda: agent.get_until(f"/plugins/{name}/status", _is_live, wait))
+    found = _asked(agent, name, lambda: agent.get_until(f"/plugins/{name}/status", _is_live, wait))
     _show(found, as_json, _status_lines)
     if found["state"] == "failing" or (wait and not _is_live(found)):
         raise SystemExit(1)
@@ -69,7 +85,7 @@ def explain(agent: AgentClient, host: str, as_json: bool, name: str) -> None:
 
     Exits with 1 where nobody answers.
     """
-    found = _asked(name, lambda: agent.get(f"/plugins/{name}/explain", host=host))
+    found = _asked(agent, name, lambda: agent.get(f"/plugins/{name}/explain", host=host))
     _show(found, as_json, _explain_lines)
     if not found["answered"]:
         raise SystemExit(1)
@@ -83,7 +99,7 @@ def explain(agent: AgentClient, host: str, as_json: bool, name: str) -> None:
 @_name_option
 def render(agent: AgentClient, live: bool, out: Path | None, as_json: bool, name: str) -> None:
     """Show the configuration of nginx."""
-    found = _asked(name, lambda: agent.get(f"/plugins/{name}/render", live="1" if live else "0"))
+    found = _asked(agent, name, lambda: agent.get(f"/plugins/{name}/render", live="1" if live else "0"))
     text = json.dumps(found, indent=2) + "\n" if as_json else found["text"]
     if out is None:
         click.echo(text, nl=False)
@@ -94,14 +110,15 @@ def render(agent: AgentClient, live: bool, out: Path | None, as_json: bool, name
         raise SettingsError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _asked(name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _asked(agent: AgentClient, name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return ask()
     except NotFoundError as error:
         if "yet" in str(error):
             raise
         raise NotFoundError(
-            f"the agent has no plugin {name}; its settings would have a table [plugins.{name}]"
+            f"the agent at {agent.address} has no plugin {name}; its settings would have a table [plugins.{name}]; "
+            "-A URL asks another agent"
         ) from None
 
 

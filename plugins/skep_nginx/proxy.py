@@ -13,19 +13,19 @@ from skep_nginx.environment import nginx_table
 __all__ = ["run", "settings_table"]
 
 _SOCKET = "unix:///tmp/docker.sock"
-_SKEP = "unix:///run/skep.sock"
+_CONTROL = "unix:///run/skep.sock"
 
 
-def run() -> None:
-    """Run until stopped, by this process's environment."""
+def run(control: str) -> None:
+    """Run until stopped, by this process's environment. `control` is where the agent answers; "" is its usual socket."""
     from skep import Agent, parse_settings, run_service
 
-    agent = Agent(parse_settings(settings_table(os.environ)))
+    agent = Agent(parse_settings(settings_table(os.environ, control)))
     level = os.environ.get("SKEP_LOG_LEVEL", "info")
     run_service(lambda: agent, wait=lambda agent: agent.wait(), log_level=level)
 
 
-def settings_table(environ: Mapping[str, str]) -> dict[str, Any]:
+def settings_table(environ: Mapping[str, str], control: str = "") -> dict[str, Any]:
     """The agent's settings. Raises SettingsError, naming the variable."""
     engines = [each.strip() for each in (environ.get("DOCKER_HOST") or _SOCKET).split(",") if each.strip()]
     for engine in engines:
@@ -42,4 +42,4 @@ def settings_table(environ: Mapping[str, str]) -> dict[str, Any]:
         cluster["tls"] |= {key: str(folder / f"{key}.pem") for key in ("ca", "cert", "key")}
     # In a container, other containers' own addresses are reached by the networks that it shares with them, and only by those.
     plugin = {"mode": "process", "direct": False, **nginx_table(environ)}
-    return {"cluster": cluster, "http": {"listen": [_SKEP]}, "plugins": {"nginx": plugin}}
+    return {"cluster": cluster, "http": {"listen": [control or _CONTROL]}, "plugins": {"nginx": plugin}}

@@ -47,7 +47,13 @@ class AgentClient:
         """Whether an address was given, by argument or environment."""
         self.timeout = timeout
         self._start = start
+        self._answered = ""
         self._places = [_Place.parse(each) for each in ([url] if url else DEFAULT_AGENTS)]
+
+    @property
+    def address(self) -> str:
+        """Where it asks: the place that answered last, else those that it would try."""
+        return self._answered or " or ".join(place.text for place in self._places)
 
     def get(self, path: str, *, accept: tuple[int, ...] = (), **query: str) -> Any:
         """Ask `GET path`; returns the decoded JSON. `accept` are error statuses whose answer is wanted too."""
@@ -141,6 +147,7 @@ class AgentClient:
                 failures.append(f"{place.text}: {reason}")
                 connection.close()
             else:
+                self._answered = place.text
                 return connection, place
         raise TemporaryError(f"no agent answers ({'; '.join(failures)}); {self._start}")
 

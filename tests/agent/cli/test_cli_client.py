@@ -127,3 +127,13 @@ def test_what_is_no_token_is_not_printed_as_one(answer: Answer) -> None:
     assert "not a token" in result.output
     result = CliRunner().invoke(cli, ["create", "--service", answer(http(b"{}", "404 Not Found"))])
     assert "enable its plugin discovery" in result.output
+
+
+def test_the_address_is_the_one_that_answered(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = answer(http(b"{}"))
+    monkeypatch.setattr("skep.cli.client.DEFAULT_AGENTS", ("unix:///nowhere/skep.sock", url))
+    monkeypatch.delenv("SKEP_AGENT", raising=False)
+    client = AgentClient()
+    assert client.address == f"unix:///nowhere/skep.sock or {url}"
+    client.get("/health")
+    assert client.address == url

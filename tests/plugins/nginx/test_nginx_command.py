@@ -71,5 +71,6 @@ def test_an_agent_without_the_plugin_says_what_is_missing(monkeypatch: pytest.Mo
         raise NotFoundError("404: Not Found")
 
     monkeypatch.setattr(AgentClient, "get", get)
-    result = CliRunner().invoke(nginx, ["status", "--name", "edge"])
-    assert "a table [plugins.edge]" in str(result.exception)
+    result = CliRunner().invoke(nginx, ["status", "--name", "edge", "-A", "tcp://127.0.0.1:7071"])
+    assert "the agent at tcp://127.0.0.1:7071 has no plugin edge" in str(result.exception)
+    assert "a table [plugins.edge]; -A URL asks another agent" in str(result.exception)

@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from skep import Agent, SettingsError, parse_settings
 from skep.testing import EmbeddedEngine
+from skep_nginx.command import nginx
 from skep_nginx.proxy import settings_table
 from tests.plugins.nginx.nginx_tools import Backend, answers, free_port, serving, until
 
@@ -63,6 +65,17 @@ async def test_dockers_variables_reach_an_engine_that_asks_for_certificates(
 def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no socket: share the engine's with this container"):
         settings_table({"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"})
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"), [(["--control", "tcp://here:1"], {}), ([], {"SKEP_CONTROL": "tcp://here:1"})]
+)
+def test_it_runs_beside_another_agent(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str]
+) -> None:
+    """An address that others reach is refused without TLS, so that nothing is started, and by its name."""
+    result = CliRunner().invoke(nginx, ["proxy", *words], env={"DOCKER_HOST": "tcp://127.0.0.1:1", **environ})
+    assert "tcp://here:1" in f"{result.output}{result.exception}"
 
 
 async def test_requests_are_in_the_containers_log(folder: Path, node: EmbeddedEngine, one: Backend) -> None:
