@@ -44,7 +44,7 @@ def node() -> None:
 @_name_option
 def ls(agent: AgentClient, as_json: bool, plugin: str) -> None:
     """List the nodes, and which of them are drained, by whom, since when and why."""
-    found = _asked(plugin, lambda: agent.get(f"/plugins/{plugin}/nodes"))
+    found = _asked(agent, plugin, lambda: agent.get(f"/plugins/{plugin}/nodes"))
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -72,7 +72,7 @@ def drain(agent: AgentClient, node: str, as_json: bool, plugin: str, reason: str
     if seconds < 0:
         raise click.BadParameter("expected a duration of 0s or more", param_hint="--for")
     asked = {"node": node, "reason": reason, "by": _myself(), "seconds": seconds}
-    row = _asked(plugin, lambda: agent.post_json(f"/plugins/{plugin}/drain", asked))
+    row = _asked(agent, plugin, lambda: agent.post_json(f"/plugins/{plugin}/drain", asked))
     if not as_json:
         for line in _told(row):
             click.echo(printable(line))
@@ -81,6 +81,7 @@ def drain(agent: AgentClient, node: str, as_json: bool, plugin: str, reason: str
     if as_json:
         click.echo(json.dumps(row, indent=2))
     if wait and row["running"]:
+        click.echo(f"the time is over: {row['running']} still run on {printable(node)}", err=True)
         raise SystemExit(1)
 
 
@@ -120,19 +121,19 @@ def _waited(
 @_name_option
 def activate(agent: AgentClient, node: str, plugin: str) -> None:
     """Put NODE back: it takes new containers again."""
-    row = _asked(plugin, lambda: agent.post_json(f"/plugins/{plugin}/activate", {"node": node}))
+    row = _asked(agent, plugin, lambda: agent.post_json(f"/plugins/{plugin}/activate", {"node": node}))
     click.echo(printable(f"{node} is active again" if row["was_drained"] else f"{node} was not drained"))
 
 
-def _asked(plugin: str, ask: Any) -> Any:
+def _asked(agent: AgentClient, plugin: str, ask: Any) -> Any:
     try:
         return ask()
     except NotFoundError as error:
         if "no node" in str(error):
             raise
         raise NotFoundError(
-            f"the agent has no plugin {plugin}; its settings would have a table [plugins.{plugin}], "
-            f"and skep manage takes --plugin {plugin}"
+            f"the agent at {agent.address} has no plugin {plugin}; its settings would have a table [plugins.{plugin}], "
+            f"and skep manage takes --plugin {plugin}; -A URL asks another agent"
         ) from None
 
 

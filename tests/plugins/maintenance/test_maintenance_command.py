@@ -85,7 +85,9 @@ async def test_it_waits_until_nothing_runs_there_telling_each_change(skep: Shell
         assert await process.stdout.readline() == b"nothing runs there any more\n"
         assert await process.wait() == 0
     state.put_container(Container(ids["web"], "web", "node-1", state=ContainerState.RUNNING))
-    assert (await skep("node", "drain", "node-1", "--wait", "1ms", code=1))[-1].endswith("1 still run there: web")
+    lines = await skep("node", "drain", "node-1", "--wait", "1ms", code=1)
+    assert lines[-2].endswith("1 still run there: web")
+    assert lines[-1] == "the time is over: 1 still run on node-1"
 
 
 async def test_a_name_that_is_not_known_is_accepted_with_a_warning(skep: Shell) -> None:
