@@ -25,7 +25,7 @@ setup: .venv/.done  ## a virtual environment in .venv with skep and what its tes
 packages: setup  ## what the tests of real Docker Engines need of Debian
 	@PYTHON=$(BIN)/python contrib/lab/prepare
 
-run: setup  ## a cluster to play with, on embedded engines
+run: setup  ## a cluster to play with: on this machine's engine where there is one, else on embedded ones
 	$(BIN)/skep demo
 
 test: packages check suite  ## everything that CI runs
