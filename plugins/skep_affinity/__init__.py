@@ -90,8 +90,15 @@ def _reason(expression: Expression, node: NodeState) -> str:
     if expression.negated:
         held = f"{_there(expression, node)} is there"
     else:
-        held = f"none of its {number} {what}s fits" if number else f"it holds no {what}"
+        fits = "fits" if _is_named(expression, node) else f"has the label {expression.key}"
+        held = f"none of its {number} {what}s {fits}" if number else f"it holds no {what}"
     return f"affinity {expression}: {held}"
+
+
+def _is_named(expression: Expression, node: NodeState) -> bool:
+    """Whether what the key speaks of is there at all: a label may be one that was mistyped."""
+    key = expression.key
+    return key in ("image", "container") or any(each.label(key) is not None for each in node.containers.values())
 
 
 def _there(expression: Expression, node: NodeState) -> str:

@@ -100,7 +100,7 @@ async def test_away_from_a_label(two: Endpoint) -> None:
     _, _, conditions = first.partition(": ")  # docker's command line hands -e on in this order most of the time
     assert sorted(conditions.split("; ")) == ["affinity container!=db", "affinity tier==db"]
     assert left.startswith("  left: affinity container!=db: db (")
-    assert right == "  right: affinity tier==db: none of its 1 containers fits"
+    assert right == "  right: affinity tier==db: none of its 1 containers has the label tier"
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,7 @@ def test_it_follows_what_comes_and_goes(cluster: PaperCluster) -> None:
         ("n2", "image==redis", "affinity image==redis: none of its 2 images fits"),
         ("n1", "image!=redis", f"affinity image!=redis: sha256:{'1' * 64} is there"),
         ("n2", "tier==db", "affinity tier==db: none of its 1 containers fits"),
+        ("n2", "contaner==redis2", "affinity contaner==redis2: none of its 1 containers has the label contaner"),
     ],
 )
 def test_the_reason_names_what_was_wanted_and_what_is_there(
