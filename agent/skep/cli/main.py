@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": ("skep.cli.demo:demo", "Run a cluster to play with, on this machine's engine or without Docker."),
     "config": ("skep.cli.config:config", "Check and show settings."),
     "node": ("plugin maintenance", "Take nodes out of placement, and put them back."),
+    "nginx": ("plugin nginx", "Run nginx before containers, and say who answers for a host."),
     "nodes": ("skep.cli.show:nodes", "List the cluster's nodes."),
     "ps": ("skep.cli.show:ps", "List the cluster's containers."),
     "explain": ("skep.cli.explain:explain", "Say where a container would go, and why, and create nothing."),
@@ -70,7 +71,10 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
         with formatter.section("Commands of plugins"):
-            formatter.write_text("skep NAME … is a command of the installed plugin NAME, where it brings one.")
+            formatter.write_text(
+                "skep NAME … is a command of the installed plugin NAME, where it brings one: nginx, node and so on do. "
+                "skep plugins lists the plugins."
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

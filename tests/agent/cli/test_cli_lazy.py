@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from skep.cli import cli
 
 HEAVY = ("aiohttp", "asyncio", "msgspec", "pluggy", "ssl", "http.client", "importlib.metadata")
 
@@ -41,3 +44,9 @@ def test_commands_that_ask_an_agent_import_no_server(command: str) -> None:
 
 def test_listing_a_fixed_list_needs_no_http() -> None:
     assert "aiohttp" not in modules("list", "nodes://10.0.0.1:2375")
+
+
+def test_help_names_plugins_commands() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    assert "\n  nginx " in shown
+    assert "nginx, node and so on do" in " ".join(shown.split())
