@@ -15,12 +15,12 @@ from tests.plugins.nginx.nginx_tools import Served, answers
 __all__ = ["folder"]
 
 
-async def until_seen(ip: str, authority: Authority, **how: Path) -> Seen:
+async def until_seen(ip: str, authority: Authority, cert: Path | None = None) -> Seen:
     """Ask until the site is answered with a certificate of this authority."""
     last: OSError | Seen | None = None
     for _ in range(300):
         try:
-            last = seen = await asyncio.to_thread(fetch, 443, "shop.example", authority, ip=ip, **how)
+            last = seen = await asyncio.to_thread(fetch, 443, "shop.example", authority, ip=ip, cert=cert)
             if seen.status == 200:
                 return seen
         except OSError as error:
