@@ -100,5 +100,6 @@ def test_a_hundred_labels_that_nobody_has_cost_no_look_at_every_container(
     entries += [f"affinity:label{number}!={value}" for number in range(45, 50)]
     assert cluster.fitting(Env=entries[:45]) == (["n1"] if fits else [])
     assert cluster.fitting(Env=entries[45:]) == (["n2"] if fits else ["n1", "n2"])
-    assert len([key for key in reads if key.startswith("label")]) < 200
+    # those of one label by the filter, once more by the reason that is told; not 45 times 100
+    assert len([key for key in reads if key.startswith("label")]) < 300
     assert cluster.fitting(Env=[f"affinity:app=={value}"]) == (["n1"] if value == "*" else [])
