@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, ServerTlsSettings, SettingsError
+from skep_docker_api.build_places import BuildPlaces
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
 from skep_docker_api.pending import Pending
@@ -75,6 +76,7 @@ class DockerApiPlugin(Plugin):
         super().__init__(settings)
         self.rows = Rows()
         self.execs = KnownExecs()
+        self.build_places = BuildPlaces()
         self.pending = Pending()
         self._certificates = self._tls()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time, with_overcommit
 
-__all__ = ["api_version", "describe_cluster", "describe_versions", "human_size", "server_headers"]
+__all__ = ["api_version", "builder_version", "describe_cluster", "describe_versions", "human_size", "server_headers"]
 
 _OLDEST = "1.24"
 _USUAL = "1.41"
@@ -43,6 +43,12 @@ def api_version(agent: Agent) -> str:
     """The newest version of the Engine API that every healthy engine speaks."""
     spoken = {node.node.api_version for node in agent.cluster.state.nodes if node.node.is_healthy}
     return min(filter(None, spoken), key=_numbers, default=_USUAL)
+
+
+def builder_version(agent: Agent) -> str:
+    """The builder that clients use unless told: "2", BuildKit, where all healthy engines name it, which they do since 23.0; else "1"."""
+    versions = [node.node.server_version for node in agent.cluster.state.nodes if node.node.is_healthy]
+    return "2" if versions and all(_numbers(each)[:1] >= (23,) for each in versions) else "1"
 
 
 def server_headers(agent: Agent) -> dict[str, str]:

@@ -23,21 +23,24 @@ from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
+_CONTEXT = "upload-request:"
+"""Before the id of a build, in that of the request that brings its context."""
+
 
 async def build(request: web.Request) -> web.StreamResponse:
-    """`docker build` by the classic builder, on one node; the image is there alone.
+    """`docker build`, by the classic builder or by BuildKit, on one node.
 
     Build arguments that are scheduling entries (`--build-arg constraint:node==a`) say where, and are no arguments then;
     `memory` and `cpushares` count for the choice. Without entries an image is built where one of its name is, if it can be: there is
     the cache, and no older image of that name stays elsewhere.
     """
-    if request.query.get("version", "1") not in ("", "1"):
-        raise RequestError(
-            "BuildKit is not supported here, as its sessions belong to one engine: use the classic builder "
-            "(DOCKER_BUILDKIT=0 docker build …)",
-            status=501,
-        )
-    agent = agent_of(request)
+    agent, places = agent_of(request), plugin_of(request).build_places
+    if (asked := request.query.get("version", "")) not in ("", "1", "2"):
+        raise RequestError(f"invalid version {asked[:40]!r}: expected 1 (the classic builder) or 2 (BuildKit)")
+    build_id = request.query.get("buildid", "")
+    if build_id.startswith(_CONTEXT):
+        node = await places.of_build(build_id.removeprefix(_CONTEXT))
+        return await forward(request, healthy_engine(agent, node, "the build"), "/build")
     arguments, entries = _split(_arguments(request), agent)
     entries = entries or _where_it_is(agent, request.query.getall("t", []))
     try:
@@ -48,6 +51,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     if arguments:
         pairs.append(("buildargs", msgspec.json.encode(arguments).decode()))
     engine = healthy_engine(agent, node, "the build")
+    places.put(node, build_id, request.query.get("session", ""))
     async with plugin_of(request).pending.on(node, "the build"):
         end = when_changed(agent, node, "images")
         return await forward(request, engine, "/build", query=urlencode(pairs), on_end=end)

@@ -7,26 +7,24 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from skep import Engine, RequestError
+from skep import Engine
 from skep_docker_api.answers import merged, successes
 from skep_docker_api.choice import any_engine
 from skep_docker_api.forward import forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import json_answer, path_of
 from skep_docker_api.routing import Handler, agent_of, plugin_of
-from skep_docker_api.summary import describe_cluster, describe_versions, server_headers
+from skep_docker_api.summary import builder_version, describe_cluster, describe_versions, server_headers
 
 __all__ = ["ROUTES"]
 
 
 async def ping(request: web.Request) -> web.Response:
-    """Say that the endpoint lives, and which versions it speaks.
-
-    `Builder-Version: 1` names the classic builder; for BuildKit a client would need a session with one engine.
-    """
+    """Say that the endpoint lives, which versions it speaks, and which builder its engines would rather be asked for."""
+    agent = agent_of(request)
     headers = {
-        **server_headers(agent_of(request)),
-        "Builder-Version": "1",
+        **server_headers(agent),
+        "Builder-Version": builder_version(agent),
         "Cache-Control": "no-cache, no-store, must-revalidate",
         "Pragma": "no-cache",
     }
@@ -72,15 +70,6 @@ async def one_node(request: web.Request) -> web.StreamResponse:
     return await forward(request, any_engine(agent_of(request)), path_of(request))
 
 
-async def no_session(request: web.Request) -> web.StreamResponse:
-    """Refuse what BuildKit asks for."""
-    raise RequestError(
-        "BuildKit's sessions belong to one engine, and this is a cluster of them: use the classic builder "
-        "(DOCKER_BUILDKIT=0 docker build …), or BuildKit at a node's own address",
-        status=501,
-    )
-
-
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/_ping", ping),
     ("HEAD", "/_ping", ping),
@@ -90,6 +79,4 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/auth", one_node),
     ("GET", "/images/search", one_node),
     ("GET", "/distribution/{name:.+}/json", one_node),
-    ("POST", "/session", no_session),
-    ("POST", "/grpc", no_session),
 ]
