@@ -1,13 +1,8 @@
-"""Env files of looked-up values, kept true."""
+"""Env files of looked-up values, kept true; and looked-up values for containers that ask for them at create."""
 
 from __future__ import annotations
 
-from skep import Plugin
+from skep_envfile.plugin import EnvFilePlugin
+from skep_envfile.settings import EnvFileSettings, FileSettings, SourceSettings
 
-__all__ = ["EnvFilePlugin"]
-
-
-class EnvFilePlugin(Plugin):
-    """Keeps env files in step with what lookups find."""
-
-    name = "envfile"
+__all__ = ["EnvFilePlugin", "EnvFileSettings", "FileSettings", "SourceSettings"]
