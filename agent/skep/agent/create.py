@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from skep.errors import (
     TemporaryError,
 )
 from skep.hooks import ContainerCreating
-from skep.models import CPU_WEIGHT, SWARM_ID
+from skep.models import CPU_WEIGHT, SWARM_ID, Container
 from skep.scheduler import (
     Decision,
     Placement,
@@ -67,13 +68,21 @@ class Created:
 
 
 async def create_container(
-    agent: Agent, request: PlacementRequest, *, client: str = "", platform: str = "", auth: str = "", pull: bool = True
+    agent: Agent,
+    request: PlacementRequest,
+    *,
+    client: str = "",
+    platform: str = "",
+    auth: str = "",
+    pull: bool = True,
+    replaces: Container | None = None,
 ) -> Created:
     """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it.
 
     `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine. With `pull` an
     image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it. An image for another
-    operating system than the node's goes to a node with the image's, by a constraint that is kept.
+    operating system than the node's goes to a node with the image's, by a constraint that is kept. Where it `replaces` a container, it goes
+    to that one's node or nowhere, and is placed as though that one were not there; to give the engine its name is the caller's part.
 
     Until it returns, name, ports and resources count as taken. A node that cannot be reached is passed over once, one whose engine
     refuses as often as the setting `cluster.create_retries` says; then what the engine says is raised (EngineError). When the
@@ -84,7 +93,7 @@ async def create_container(
     if not isinstance(creating, ContainerCreating):
         raise PluginError(f"container_creating: expected a ContainerCreating, got {type(creating).__name__}")
     request = _identified(creating.request, agent.cluster.state)
-    return await _Creation(agent, request, creating.client, platform, auth, pull).run()
+    return await _Creation(agent, request, creating.client, platform, auth, pull, replaces).run()
 
 
 def _identified(request: PlacementRequest, state: ClusterState) -> PlacementRequest:
@@ -107,6 +116,7 @@ class _Creation:
     platform: str
     auth: str
     may_pull: bool
+    replaces: Container | None = None
     passed_over: dict[str, str] = field(default_factory=dict)  # nodes and why
     tried: str = ""  # the last node
     sent: bool = False  # whether the last node may have got the request
@@ -151,6 +161,10 @@ class _Creation:
         raise AssertionError("unreachable")
 
     def _extra(self) -> Iterator[Rule]:
+        if self.replaces is not None:
+            old = self.replaces
+            text = f"the container that it replaces, {old.name or old.short_id}, is on node {old.node}"
+            yield Rule("create", lambda q: q.keep(lambda node: node.name == old.node, text))
         if self.passed_over:
             names = self.passed_over
             yield Rule("create", lambda q: q.keep(lambda node: node.name not in names, lambda node: names[node.name]))
@@ -179,7 +193,8 @@ class _Creation:
             raise failure.__cause__ or failure from None
 
     def _hold(self, *extra: Rule) -> tuple[Reservation, Decision]:
-        return self.agent.decisions.hold(self.request, extra=extra, client=self.client)
+        with nullcontext() if self.replaces is None else self.agent.cluster.state.without(self.replaces):
+            return self.agent.decisions.hold(self.request, extra=extra, client=self.client)
 
     async def _carry_out(self, reservation: Reservation, decision: Decision) -> Created:
         self.tried = reservation.node.name

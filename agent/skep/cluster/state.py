@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -435,6 +436,16 @@ class ClusterState:
     def release(self, node: str, key: str) -> None:
         """End a reservation. Harmless when it is gone with its node."""
         self.remove_container(node, key)
+
+    @contextmanager
+    def without(self, container: Container) -> Iterator[None]:
+        """A block, with no await in it, in which a container is not there: for a decision about the one that is to replace it."""
+        known = self.remove_container(container.node, container.id)
+        try:
+            yield
+        finally:
+            if known is not None:
+                self.put_container(known)
 
 
 def reservation_key(container: Container) -> str:

@@ -22,7 +22,13 @@ RESCHEDULE = "reschedule"
 
 _POLICIES = ("off", "on-node-failure")
 _CORE = {RESCHEDULE: "com.docker.swarm.reschedule-policies"}
-_KNOWN = {"affinity": "affinity", "constraint": "constraint", "spread": "topology", "whitelist": "whitelist"}
+_KNOWN = {
+    "affinity": "affinity",
+    "constraint": "constraint",
+    "from": "envfile",
+    "spread": "topology",
+    "whitelist": "whitelist",
+}
 """Kinds that people know, whether or not the plugin is there that reads them: its name."""
 _ALONE = "spread"  # the one whose entries need no operator
 _LONGEST_KIND = 20

@@ -207,6 +207,32 @@ async def test_a_plugin_may_change_and_refuse_a_request(start: Any) -> None:
 # -- images
 
 
+async def test_one_that_replaces_another_goes_to_its_node_as_though_that_were_gone(start: Any) -> None:
+    class Alone(Plugin):
+        name = "alone"
+
+        def filter_nodes(self, query: PlacementQuery) -> Verdict:
+            return query.keep(
+                lambda node: not node.containers, lambda node: f"it has {len(node.containers)} containers"
+            )
+
+    cluster = await start(plugins=(Alone,))
+    old = await cluster.create("web")
+    replaced = cluster.agent.cluster.state.named("web")[0]
+    await cluster.agent.engine(old.node).call("POST", f"/containers/{old.id}/rename", query={"name": "web-before"})
+    request = cluster.agent.request(b'{"Image": "busybox:latest"}', "web")
+    new = await cluster.agent.create_container(request, replaces=replaced)
+    assert new.node == old.node
+    assert {each.id for each in cluster.agent.cluster.state.containers()} == {old.id, new.id}
+    cluster.engines[0].run("another", "busybox")
+    await cluster.eventually(lambda: bool(cluster.agent.cluster.state.named("another")))
+    with pytest.raises(PlacementError) as caught:
+        await cluster.agent.create_container(cluster.agent.request(b'{"Image": "busybox:latest"}'), replaces=replaced)
+    assert "alone: it has 2 containers" in str(caught.value)
+    assert "the container that it replaces, web, is on node n1" in str(caught.value)
+    assert len(cluster.ids()) == 3
+
+
 async def test_a_missing_image_is_pulled_on_the_chosen_node(start: Any) -> None:
     cluster = await start()
     created = await cluster.create(Image="another")

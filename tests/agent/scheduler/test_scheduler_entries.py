@@ -191,6 +191,8 @@ def test_a_label_that_is_no_list_of_texts_is_refused_with_the_place(name: str, l
         (" constraint:node==a", "did you mean constraint:…?"),
         ("afinity:container==a", "did you mean affinity:…?"),
         ("white-list:node==a", "did you mean whitelist:…?"),
+        ("form:stack==prod", "did you mean from:…?"),
+        ("from:stack==prod", "the plugin that reads such entries, envfile, is not configured"),
     ],
 )
 def test_what_looks_like_an_entry_is_pointed_out_and_left_alone(entry: str, hint: str) -> None:
