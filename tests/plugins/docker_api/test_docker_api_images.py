@@ -457,7 +457,7 @@ async def test_a_build_argument_that_is_a_malformed_entry_is_named(serving: Serv
 @pytest.mark.parametrize(
     ("params", "status", "text"),
     [
-        ({"version": "2"}, 501, "DOCKER_BUILDKIT=0"),
+        ({"version": "3"}, 400, "invalid version '3': expected 1"),
         ({"buildargs": "["}, 400, "invalid buildargs"),
     ],
 )

@@ -175,8 +175,9 @@ async def test_without_a_node_it_says_so(api: Any) -> None:
     assert told["ApiVersion"] == "1.41"
 
 
-@pytest.mark.parametrize("path", ["/session", "/v1.41/grpc"])
-async def test_buildkit_is_refused_with_a_way_out(api: Any, path: str) -> None:
-    status, body = await api.call("POST", path)
-    assert status == 501
-    assert "DOCKER_BUILDKIT=0" in body["message"]
+@pytest.mark.parametrize(("versions", "builder"), [(("23.0.1", "26.1.5"), "2"), (("20.10.24", "26.1.5"), "1")])
+async def test_ping_names_buildkit_where_all_engines_would(api: Any, versions: tuple[str, str], builder: str) -> None:
+    for name, version in zip(("n1", "n2"), versions, strict=True):
+        put_node(api.agent, name, server_version=version)
+    async with api.session.get("/_ping") as response:
+        assert response.headers["Builder-Version"] == builder

@@ -157,6 +157,7 @@ class State:
         self.execs: dict[str, Exec] = {}
         self.links: dict[str, list[tuple[Container, str]]] = {}
         self.events = EventLog()
+        self.meetings: dict[str, asyncio.Future[bytes]] = {}
 
     def container(self, name: str) -> Container:
         """By full id, then name, then a prefix of the id that fits one container only."""

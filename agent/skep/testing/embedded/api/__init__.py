@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from skep.testing.embedded.routing import Routes
 
-from . import attach, build, containers, execs, images, logs, networks, observe, other, system, volumes
+from . import attach, build, buildkit, containers, execs, images, logs, networks, observe, other, system, volumes
 
 ROUTES = Routes()
-for _subject in (containers, attach, execs, logs, observe, images, build, networks, volumes, system, other):
+for _subject in (containers, attach, execs, logs, observe, images, build, buildkit, networks, volumes, system, other):
     ROUTES.include(_subject.routes)

@@ -18,6 +18,7 @@ from skep.testing.embedded.errors import EngineError
 from skep.testing.embedded.routing import Call, Reply, Routes, answer
 from skep.testing.embedded.state import Image, Json
 
+from .buildkit import CONTEXT, context_of, put_context
 from .images import lines
 
 routes = Routes()
@@ -71,9 +72,13 @@ class _Build:
 
 @routes.add("POST", "/build")
 async def build(call: Call) -> Reply:
-    """Build from a tar in the body; the classic builder's stream of steps."""
-    body, name = await call.request.read(), call.text("dockerfile") or "Dockerfile"
-    steps = await asyncio.to_thread(_read, body, name)
+    """Build from a tar in the body; the classic builder's stream of steps, by BuildKit too."""
+    name = call.text("dockerfile") or "Dockerfile"
+    if (id_ := call.text("buildid")).startswith(CONTEXT):
+        return await put_context(call, id_.removeprefix(CONTEXT))
+    body = await context_of(call) if call.text("version") == "2" else await call.request.read()
+    from_session = call.text("remote") == "client-session"
+    steps = [("FROM", "scratch")] if from_session else await asyncio.to_thread(_read, body, name)
     report: list[Json] = []
     try:
         image = _run(call, steps, report)
