@@ -7,10 +7,10 @@ PYTEST ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup packages run test suite check format bench clean
+.PHONY: help setup packages run aws-demo test suite check format bench clean
 
 help:  ## list these
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | \
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
 		while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.done  ## a virtual environment in .venv with skep and what its tests need
@@ -27,6 +27,9 @@ packages: setup  ## what the tests of real Docker Engines need of Debian
 
 run: setup  ## a cluster to play with: on this machine's engine where there is one, else on embedded ones
 	$(BIN)/skep demo
+
+aws-demo: setup  ## AWS on loopback with the article's things in it, for skep lookup and custom resources
+	@$(BIN)/python -m contrib.aws_demo
 
 test: packages check suite  ## everything that CI runs
 
