@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from skep.cli.client import AgentClient
     from skep.cli.lookups import lookup_settings, lookups_of
     from skep.cli.options import Duration, agent_option, wait_option
-    from skep.cli.output import printable, show_table
+    from skep.cli.output import ago, printable, show_table
+    from skep.cli.run import settings_options
     from skep.cli.service import run_service
     from skep.cluster import Cluster, ClusterState, EngineEvents, NodeSet, NodeState
     from skep.engine import TLS, Engine, EngineEvent, Hijacked
@@ -58,10 +59,14 @@ if TYPE_CHECKING:
         NodeRecovered,
         NodeUnhealthy,
         NodeUpdated,
+        PluginEvent,
     )
     from skep.expressions import Expression, parse_expression
-    from skep.files import replace_file
+    from skep.files import read_small_file, replace_file
     from skep.hooks import (
+        ApiAnswered,
+        ApiRequest,
+        Client,
         ContainerCreating,
         ContainerStopping,
         CustomResource,
@@ -123,6 +128,7 @@ if TYPE_CHECKING:
         Settings,
         TlsSettings,
         load_settings,
+        parse_plugin_settings,
         parse_settings,
     )
 
@@ -131,6 +137,9 @@ __all__ = [
     "Agent",
     "AgentClient",
     "AmbiguousError",
+    "ApiAnswered",
+    "ApiRequest",
+    "Client",
     "Cluster",
     "ClusterState",
     "ConflictError",
@@ -196,6 +205,7 @@ __all__ = [
     "PlacementRequest",
     "Plugin",
     "PluginError",
+    "PluginEvent",
     "PluginSettings",
     "Port",
     "PropertyError",
@@ -217,6 +227,7 @@ __all__ = [
     "Volume",
     "__version__",
     "agent_option",
+    "ago",
     "env_file",
     "error_middleware",
     "error_response",
@@ -228,13 +239,16 @@ __all__ = [
     "lookups_of",
     "natural_key",
     "parse_expression",
+    "parse_plugin_settings",
     "parse_settings",
     "printable",
     "pump",
     "read_body",
+    "read_small_file",
     "refuse_browsers",
     "replace_file",
     "run_service",
+    "settings_options",
     "show_table",
     "split_reference",
     "take_over",
@@ -248,7 +262,8 @@ _HOMES = {
     "cli.client": "AgentClient",
     "cli.lookups": "lookup_settings lookups_of",
     "cli.options": "Duration agent_option wait_option",
-    "cli.output": "printable show_table",
+    "cli.output": "ago printable show_table",
+    "cli.run": "settings_options",
     "cli.service": "run_service",
     "cluster": "Cluster ClusterState EngineEvents NodeSet NodeState",
     "engine": "Engine EngineEvent Hijacked TLS",
@@ -256,15 +271,15 @@ _HOMES = {
     "errors": "AmbiguousError ConflictError DeniedError EngineError EngineProtocolError EngineTimeoutError EngineUnreachableError "
     "ExpressionError NotFoundError NotReadyError PluginError PropertyError RequestError SettingsError SkepError TemporaryError",
     "events": "ContainerCreated ContainerDestroyed ContainerDied ContainerEvent ContainerHealthChanged ContainerPaused ContainerRenamed "
-    "ContainerStarted ContainerUnpaused ContainerUpdated LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated",
+    "ContainerStarted ContainerUnpaused ContainerUpdated LifecycleEvent Lost NodeEvent NodeJoined NodeLeft NodeRecovered NodeUnhealthy NodeUpdated PluginEvent",
     "expressions": "Expression parse_expression",
-    "files": "replace_file",
-    "hooks": "ContainerCreating ContainerStopping CustomResource CustomResourceRequest DiscoveryBackend Lookup Metric Plugin Values hookimpl",
+    "files": "read_small_file replace_file",
+    "hooks": "ApiAnswered ApiRequest Client ContainerCreating ContainerStopping CustomResource CustomResourceRequest DiscoveryBackend Lookup Metric Plugin Values hookimpl",
     "http": "HttpServer ServerTLS TakenOver error_middleware error_response error_status pump read_body refuse_browsers take_over",
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "EntryLabel FilterVerdict Mark NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
-    "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_settings",
+    "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_plugin_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}
 

@@ -6,8 +6,9 @@ container they alternate properly (created, started, died, …), and none is los
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from skep.models import Container, Node
 
@@ -30,6 +31,7 @@ __all__ = [
     "NodeRecovered",
     "NodeUnhealthy",
     "NodeUpdated",
+    "PluginEvent",
 ]
 
 
@@ -177,3 +179,20 @@ class Lost:
     """A plugin was too slow: its oldest `count` events were dropped. It should look at the cluster's state again."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginEvent:
+    """Something that one plugin tells the others, by `Agent.tell`.
+
+    `plugin` is its name, `kind` what happened, in words that its README explains; `data` says more, and holds no secret. `at` is in seconds
+    since the epoch.
+    """
+
+    hook: ClassVar[str] = "plugin_event"
+    """The hook that is called with it."""
+
+    plugin: str
+    kind: str
+    at: float
+    data: Mapping[str, Any] = field(default_factory=dict)

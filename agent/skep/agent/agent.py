@@ -16,7 +16,7 @@ from skep.agent.discovery import Discovery, choose
 from skep.agent.listening import EventStream
 from skep.agent.watchdog import Watchdog
 from skep.cluster import Cluster
-from skep.events import LifecycleEvent
+from skep.events import LifecycleEvent, PluginEvent
 from skep.hooks import Plugin, Values
 from skep.plugins import Lookups, PluginManager
 from skep.scheduler import Decision, Decisions, Placement, PlacementRequest, Scheduler
@@ -170,6 +170,10 @@ class Agent:
         self.plugins.publish(event)
         for listener in list(self._listeners):
             listener.put(event)
+
+    def tell(self, event: PluginEvent) -> None:
+        """Tell every plugin that has the hook `plugin_event`. Never waits, never raises."""
+        self.plugins.publish(event)
 
     def events(self) -> EventStream:
         """Every lifecycle event from now on, to be iterated over. One that is too slow is handed `Lost` and should read the state again."""

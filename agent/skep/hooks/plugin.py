@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from skep import events
     from skep.agent import Agent
+    from skep.hooks.api import ApiAnswered, ApiRequest
     from skep.hooks.requests import (
         ContainerCreating,
         ContainerStopping,
@@ -85,6 +86,17 @@ class Plugin:
 
     # -- questions: requests (awaited)
 
+    async def api_request(self, request: ApiRequest) -> ApiRequest | None:
+        """Change or refuse a request to the Docker API before anything is done: return another one, None to leave it, or raise RequestError.
+
+        Where a plugin implements this, requests are read strictly, and what no plugin could have judged is refused. If it fails otherwise, or
+        takes too long, the request is refused (503).
+        """
+        return None
+
+    async def api_answered(self, answered: ApiAnswered) -> None:
+        """Take note of a request to the Docker API that was served or refused. If it fails, it is passed over."""
+
     async def container_creating(self, creating: ContainerCreating) -> ContainerCreating | None:
         """Change or refuse a create request before it is placed: return another one, None to leave it, or raise RequestError.
 
@@ -147,6 +159,9 @@ class Plugin:
 
     async def container_destroyed(self, event: events.ContainerDestroyed) -> None:
         """A container is gone."""
+
+    async def plugin_event(self, event: events.PluginEvent) -> None:
+        """Another plugin, or this one, tells something: that an env file changed, for instance. `lifecycle_event` is not called."""
 
     # -- contributions
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skep.events import LifecycleEvent, Lost
+from skep.events import LifecycleEvent, Lost, PluginEvent
 from skep.plugins.limits import GRACE, end, invoke, leave_behind
 from skep.plugins.record import Record
 
@@ -30,7 +30,7 @@ class Mailbox:
         self._record = record
         self._handlers = handlers
         self._lost_handlers = lost
-        self._events: deque[LifecycleEvent] = deque()
+        self._events: deque[LifecycleEvent | PluginEvent] = deque()
         self._lost = 0
         self._failed_with = 0  # events, in a row
         self._wake = asyncio.Event()
@@ -39,7 +39,7 @@ class Mailbox:
         self._cut_off_at = float("inf")
         self._busy_with = ""
 
-    def put(self, event: LifecycleEvent) -> None:
+    def put(self, event: LifecycleEvent | PluginEvent) -> None:
         """Add an event; where there is no room, the oldest goes."""
         if self._closed:
             return

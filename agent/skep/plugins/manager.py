@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from skep.errors import PluginError, SkepError
-from skep.events import LifecycleEvent
+from skep.events import LifecycleEvent, PluginEvent
 from skep.hooks import Plugin
 from skep.plugins import calls
 from skep.plugins.finding import find, installed, origin_of
@@ -144,14 +144,18 @@ class PluginManager:
         }
         every = own.pop("lifecycle_event")
         lost = own.pop("events_lost")
+        told = own.pop(PluginEvent.hook)
         handlers = {hook: [*found, *every] for hook, found in own.items() if found or every}
+        if told:
+            handlers[PluginEvent.hook] = told
         return Mailbox(record, handlers, lost) if handlers else None
 
     def _implements(self, name: str, hook: str) -> bool:
         return any(record.name == name for record, _, _ in self._calls[hook])
 
     def _hears(self, name: str, hook: str) -> bool:
-        return self._implements(name, hook) or self._implements(name, "lifecycle_event")
+        every = hook != PluginEvent.hook and self._implements(name, "lifecycle_event")
+        return every or self._implements(name, hook)
 
     # -- calling
 
@@ -186,7 +190,7 @@ class PluginManager:
         """
         return await calls.ask(self._calls[hook], hook, argument)
 
-    def publish(self, event: LifecycleEvent) -> None:
+    def publish(self, event: LifecycleEvent | PluginEvent) -> None:
         """Tell every plugin of an event. Never waits, never raises."""
         for mailbox in self._readers.get(event.hook, ()):
             mailbox.put(event)

@@ -23,7 +23,7 @@ HOOKS: Mapping[str, bool] = {
 """Every hook, and whether it is awaited."""
 
 EVENTS = frozenset(
-    {"events_lost"}
+    {"events_lost", events.PluginEvent.hook}
     | {
         each.hook
         for each in vars(events).values()

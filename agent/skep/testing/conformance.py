@@ -86,6 +86,8 @@ def _sample(agent: Agent, hook: str) -> Any:
     container = next(iter(state.containers.values()))
     if hook == "events_lost":
         return events.Lost(3)
+    if hook == events.PluginEvent.hook:
+        return events.PluginEvent("sample", "changed", time.time())
     if hook == "container_creating":
         return ContainerCreating(agent.request(b'{"Image": "nginx"}', "sample"))
     if hook == "container_stopping":
