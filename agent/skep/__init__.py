@@ -131,6 +131,7 @@ if TYPE_CHECKING:
         parse_plugin_settings,
         parse_settings,
     )
+    from skep.strict_json import strict_json
 
 __all__ = [
     "TLS",
@@ -251,6 +252,7 @@ __all__ = [
     "settings_options",
     "show_table",
     "split_reference",
+    "strict_json",
     "take_over",
     "variables",
     "wait_option",
@@ -279,6 +281,7 @@ _HOMES = {
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "EntryLabel FilterVerdict Mark NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
+    "strict_json": "strict_json",
     "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_plugin_settings parse_settings",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}

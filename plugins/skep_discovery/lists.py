@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from skep import SettingsError, TemporaryError
+from skep import SettingsError, TemporaryError, read_small_file
 from skep_discovery.entries import parse_entries
 from skep_discovery.watching import poll
 
@@ -75,18 +74,15 @@ def _read(path: Path) -> str:
     """The file's text, which did not change while it was read."""
     for _ in range(3):
         try:
-            with path.open("rb") as file:
-                before = os.fstat(file.fileno())
-                data = file.read(_MOST_BYTES + 1)
-                after = os.fstat(file.fileno())
+            before = path.stat()
+            data = read_small_file(path, _MOST_BYTES)
+            after = path.stat()
             text = data.decode("utf-8")
         except OSError as error:
             raise TemporaryError(f"cannot read {path}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise TemporaryError(f"{path}:{line}: it is not UTF-8 text") from None
-        if len(data) > _MOST_BYTES:
-            raise TemporaryError(f"{path} has more than {_MOST_BYTES} bytes")
-        if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+        if (before.st_mtime_ns, before.st_size, before.st_ino) == (after.st_mtime_ns, after.st_size, after.st_ino):
             return text
     raise TemporaryError(f"{path} changes while it is read; write another file and rename it over this one")

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from skep import RequestError, SettingsError, read_body, replace_file
+from skep import RequestError, SettingsError, read_body, read_small_file, replace_file
 from skep_discovery.clusters import Clusters
 
 __all__ = ["TokenService"]
@@ -97,10 +97,6 @@ async def _address(request: web.Request) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_STATE + 1)
+        return read_small_file(path, _MOST_STATE)
     except FileNotFoundError:
         return b""
-    if len(data) > _MOST_STATE:
-        raise ValueError(f"it has more than {_MOST_STATE} bytes")
-    return data

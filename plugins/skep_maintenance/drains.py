@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from skep import RequestError, SettingsError, replace_file
+from skep import RequestError, SettingsError, read_small_file, replace_file
 
 __all__ = ["Drain", "Drains"]
 
@@ -79,15 +79,11 @@ class Drains:
 
     def _read(self) -> bytes | None:
         try:
-            with self._file.open("rb") as file:
-                data = file.read(_MOST_BYTES + 1)
+            return read_small_file(self._file, _MOST_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unreadable(error.strerror or str(error)) from None
-        if len(data) > _MOST_BYTES:
-            raise self._unreadable(f"it has more than {_MOST_BYTES} bytes")
-        return data
 
     def _unreadable(self, why: str) -> SettingsError:
         return SettingsError(

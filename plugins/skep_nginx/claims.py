@@ -39,14 +39,20 @@ class Claims:
     _known: dict[Host, _Claim] = field(default_factory=dict)
     _patterns: set[Host] = field(default_factory=set)
 
-    def load(self, text: bytes) -> None:
-        """Go on from what `dump` gave. What is no longer right in it is passed over."""
+    def load(self, text: bytes) -> str:
+        """Go on from what `dump` gave. What is not right in it is passed over; the answer is what that was, "" for nothing."""
         try:
             entries = json.loads(text)["hosts"].items()
-            self._known = {parse_host(host): _Claim(str(owner), float(gone)) for host, (owner, gone) in entries}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            self._known = {}
-        self._patterns = {host for host in self._known if host.is_pattern}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return f"whose hosts are is not known any more, it is damaged: {short(str(error))}"
+        wrong: list[str] = []
+        for name, entry in entries:
+            try:
+                owner, gone = entry
+                self._claim(parse_host(name), str(owner), _time(gone))
+            except (ValueError, TypeError) as error:
+                wrong.append(f"whose the host {short(name)} is is not known any more: {short(str(error))}")
+        return "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
 
     def dump(self) -> bytes:
         """All of it, for the next start."""
@@ -103,8 +109,8 @@ class Claims:
             return max(within)[1]
         return next((whose for name, whose in self.given if whose != owner and share_names(name, host)), "")
 
-    def _claim(self, host: Host, owner: str) -> None:
-        self._known[host] = _Claim(owner)
+    def _claim(self, host: Host, owner: str, gone: float = 0.0) -> None:
+        self._known[host] = _Claim(owner, gone)
         if host.is_pattern:
             self._patterns.add(host)
 
@@ -115,14 +121,19 @@ class Claims:
 
     def _forget(self, named: set[Host]) -> None:
         now = self.clock()
-        gone = sorted(
-            (claim.gone or now, host)
-            for host, claim in self._known.items()
-            if host not in named and (not claim.gone or claim.gone <= now < claim.gone + self.keep)
-        )[-_MOST_GONE:]
+        # A clock that was set back must not make hosts anybody's, nor one that was ahead keep them for ever.
+        since = ((min(claim.gone or now, now), host) for host, claim in self._known.items() if host not in named)
+        gone = sorted((when, host) for when, host in since if not self._known[host].gone or now < when + self.keep)
+        gone = gone[-_MOST_GONE:]
         kept = {host: claim for host, claim in self._known.items() if host in named}
         self._known = kept | {host: replace(self._known[host], gone=since) for since, host in gone}
         self._patterns = {host for host in self._known if host.is_pattern}
+
+
+def _time(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise ValueError("expected seconds since the epoch")
+    return float(value)
 
 
 def _refused(host: Host, owner: str, why: str) -> str:

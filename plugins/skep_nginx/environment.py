@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from skep import SettingsError
+from skep import SettingsError, read_small_file
 from skep_nginx.settings import NginxSettings
 from skep_nginx.values import parse_bool, parse_choice, parse_port
 from skep_nginx.wishes.tls import NON_GET, parse_hsts, parse_policy
@@ -130,7 +130,7 @@ def _listen(port: int, *, ipv6: bool) -> list[str]:
 def _name_servers(resolv: Path) -> list[str]:
     """Those that the machine uses; addresses of one link only, with a zone, mean nothing to nginx."""
     try:
-        lines = resolv.read_text(errors="replace").splitlines()
+        lines = read_small_file(resolv, 65536).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
     found = [

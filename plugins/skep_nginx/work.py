@@ -59,7 +59,7 @@ class Work:
         self._features = Features()
         self._described: str | None = None  # the identity of the nginx that told its features
         self._claims = Claims(tuple(map(parse_owner, settings.owners)), settings.keep_claims)
-        self._kept_claims = b""
+        self._kept_claims: bytes | None = None  # None: not read yet
         self._leaving = Leaving(settings.stop_ignored)
         self._pace = Pace(settings.quiet, settings.longest)
         self._seen: tuple[int, int, frozenset[str]] | None = None
@@ -86,7 +86,6 @@ class Work:
         failures, looked = 0, 0.0
         clock = asyncio.get_running_loop().time
         self._pace.mark()
-        await self._load_claims()
         while True:
             held = self.picture.held
             pause = min(2.0 ** min(failures - 1, 20), self._settings.retry) if failures else min(_LOOK, held or _LOOK)
@@ -116,6 +115,7 @@ class Work:
             self.error = "no node answers: the last configuration stays"
             return
         view = await self.place.locate()
+        await self._load_claims()
         self._leaving.prune(state)
         leaving = self._leaving.ids()
         self.applier.rules = rules = await self._look_at_files()
@@ -160,9 +160,13 @@ class Work:
         self._described = self.place.identity
 
     async def _load_claims(self) -> None:
-        self._kept_claims = await read_file(self._settings.claims_file) or b""
-        if self._kept_claims:
-            self._claims.load(self._kept_claims)
+        """Once; while they cannot be read nothing changes, or hosts would be anybody's."""
+        if self._kept_claims is not None:
+            return
+        kept = await read_file(self._settings.claims_file) or b""
+        if kept and (spoilt := self._claims.load(kept)):
+            self._log.error("%s: %s", self._settings.claims_file, spoilt)
+        self._kept_claims = kept
 
     async def _keep_claims(self) -> None:
         """So that whose a host was first is known after a restart, too."""

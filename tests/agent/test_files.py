@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from skep import replace_file
+from skep import read_small_file, replace_file
 
 
 async def test_the_new_file_has_the_data_and_the_mode(tmp_path: Path) -> None:
@@ -39,3 +41,34 @@ async def test_what_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatch:
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await replace_file(tmp_path / "no" / "state.json", b"new", mode=0o600)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, _socket, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "state.json"
+    make(path)
+    with pytest.raises(OSError, match="it is no regular file") as refused:
+        read_small_file(path, 100)
+    assert refused.value.strerror == "it is no regular file"
+
+
+def test_links_are_followed_only_where_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"x" * 100)
+    (tmp_path / "link").symlink_to("real")
+    assert read_small_file(tmp_path / "link", 100) == b"x" * 100
+    assert read_small_file(tmp_path / "real", 100, follow=False) == b"x" * 100
+    with pytest.raises(OSError, match="it is a symbolic link"):
+        read_small_file(tmp_path / "link", 100, follow=False)
+
+
+def test_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"x" * 101)
+    with pytest.raises(OSError, match="it has more than 100 bytes"):
+        read_small_file(tmp_path / "big", 100)
+    with pytest.raises(FileNotFoundError):
+        read_small_file(tmp_path / "none", 100)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from skep import PluginError, TemporaryError
+from skep import PluginError, TemporaryError, read_small_file
 from skep_nginx.acme.failures import OrderFailed, translate
 from skep_nginx.acme.settings import AcmeSettings
 from skep_nginx.acme.storage import Account, Storage
@@ -219,7 +219,7 @@ def _thumbprint(key: JWK) -> str:
 
 def _read_secret(path: Path) -> str:
     try:
-        return path.read_text("ascii").strip()
+        return read_small_file(path, 4096).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise OrderFailed("refused", f"{path}, the HMAC key of your account at the authority, cannot be read") from None
 

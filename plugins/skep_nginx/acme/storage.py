@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from skep import TemporaryError, replace_file
+from skep import TemporaryError, read_small_file, replace_file
 
 __all__ = ["Account", "Record", "Storage"]
 
+_LARGEST = 2**20  # bytes
 _FILE = re.compile(r"[a-z0-9.-]+\.json")
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ class Storage:
     def _read(self, path: Path, kind: type[T]) -> T | None:
         """A file that is broken is put aside, so that its remains can be looked at, and is as if it were not there."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return msgspec.json.decode(read_small_file(path, _LARGEST), type=kind)
         except FileNotFoundError:
             return None
         except OSError as error:

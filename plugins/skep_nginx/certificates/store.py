@@ -13,13 +13,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from skep import read_small_file
 from skep_nginx.certificates.groups import read_group
 from skep_nginx.certificates.pem import Pair, Unusable, read_authorities, read_crl, read_pair
 
@@ -122,7 +122,7 @@ class Store:
             known = self._read.get(key)
             if known is None or known[0] != mark:
                 try:
-                    value: object = parse(*(_contents(self._folder / name) for name in files))
+                    value: object = parse(*(read_small_file(self._folder / name, _LARGEST) for name in files))
                     if isinstance(value, Pair):
                         self._keep(files[0], value)
                 except Unusable as reason:
@@ -161,7 +161,7 @@ class Store:
         if len(files) < 2:
             return None
         try:
-            data = _contents(self._kept / f"{files[0]}.pem")
+            data = read_small_file(self._kept / f"{files[0]}.pem", _LARGEST)
             return read_pair(data, data, self._clock())
         except (OSError, Unusable):
             return None
@@ -174,15 +174,3 @@ def _stems(names: list[str], end: str) -> list[str]:
 def _mark(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _contents(path: Path) -> bytes:
-    """Of a file, and of nothing that would make us wait for ever. Raises OSError, Unusable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unusable("it is no file")
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise Unusable(f"it has more than {_LARGEST} bytes")
-    return data

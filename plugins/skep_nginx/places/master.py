@@ -8,6 +8,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from skep import read_small_file
+
 __all__ = ["Master"]
 
 
@@ -23,7 +25,7 @@ class Master:
     def adopt(cls, pid_file: Path, conf: Path) -> Master | None:
         """The nginx that runs with that configuration already, if there is one."""
         try:
-            pid = int(pid_file.read_text())
+            pid = int(read_small_file(pid_file, 32, follow=False))  # nginx's user may write there
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
             if str(conf).encode() in words and b"nginx" in words:
                 return cls(pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -67,10 +68,10 @@ class ProcessPlace:
             group.create_task(self._keep_installed(), name="nginx sync")
 
     async def _keep_running(self, group: asyncio.TaskGroup) -> None:
-        self._master = await asyncio.to_thread(Master.adopt, self._settings.run / "nginx.pid", self._conf)
+        self._master = await asyncio.to_thread(Master.adopt, self._settings.pid_file, self._conf)
         if self._master:
             self._log.info("nginx runs already, as process %d: taken over", self._master.pid)
-        elif await read_file(self._conf) is not None:
+        elif await self.installed() is not None:
             self._wanted.set()
         delay = 0.1
         try:
@@ -106,10 +107,9 @@ class ProcessPlace:
         self._wanted.set()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
-        # A killed nginx leaves its socket, and the next one would call the address taken.
-        await asyncio.to_thread(self._settings.status_socket.unlink, missing_ok=True)
         ours, its = os.pipe()
         try:
+            await asyncio.to_thread(_sweep, self._settings)
             child = await asyncio.create_subprocess_exec(
                 *await self._command(await self._prepare(), str(self._conf)),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -166,6 +166,7 @@ class ProcessPlace:
             try:
                 await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
                 await asyncio.to_thread(account.own, self._settings.run)
+                await asyncio.to_thread(_sweep, self._settings, odd=True)
                 if self._stdout is not None and account.words:
                     with suppress(OSError):  # nginx opens it by its name, and says itself when it may not
                         os.fchown(self._stdout, account.uid, account.gid)
@@ -211,8 +212,12 @@ class ProcessPlace:
         return str(self._shelf.folder)
 
     async def installed(self) -> bytes | None:
-        """What the next start would begin with."""
-        return await read_file(self._conf)
+        """What the next start would begin with; what cannot be read is replaced, so that it is as if it were not there."""
+        try:
+            return await read_file(self._conf)
+        except TemporaryError as error:
+            self._log.error("%s", error)
+            return None
 
     async def test(self, rendered: Rendered) -> None:
         """`nginx -t`, as the user that nginx runs as."""
@@ -264,3 +269,18 @@ class ProcessPlace:
     def complaint(self) -> str:
         """Its last `[emerg]`."""
         return self._complaint
+
+
+def _sweep(settings: NginxSettings, *, odd: bool = False) -> None:
+    """Remove what an nginx that was killed left: its socket, which would make the address a taken one, and its id, which may be another
+    process's by now; `odd`: only what no nginx leaves, that would be in its way. Raises OSError.
+    """
+    for path, is_usual in ((settings.status_socket, stat.S_ISSOCK), (settings.pid_file, stat.S_ISREG)):
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if odd and is_usual(mode):
+                continue
+            if stat.S_ISDIR(mode):
+                path.rmdir()
+            else:
+                path.unlink()

@@ -187,6 +187,11 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
         return self.home / "run"
 
     @property
+    def pid_file(self) -> Path:
+        """Where an nginx of ours tells its process, once it heeds signals."""
+        return self.run / "nginx.pid"
+
+    @property
     def status_socket(self) -> Path:
         """Where an nginx of this host tells its generation."""
         return self.run / "status.sock"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -82,3 +84,11 @@ async def test_a_spoilt_state_file_is_named_and_left(tmp_path: Path, content: st
     with pytest.raises(SettingsError, match=r"clusters\.json.*begin anew"):
         await TokenService(Clusters(), file).load()
     assert file.read_text() == content
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+async def test_a_state_file_that_is_no_file_is_named_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    file = tmp_path / "clusters.json"
+    make(file)
+    with pytest.raises(SettingsError, match=r"clusters\.json: it is no regular file"):
+        await TokenService(Clusters(), file).load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -213,3 +214,15 @@ async def test_many_at_once_all_count(opened: Open) -> None:
 def test_a_relative_path_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"state_file: expected an absolute path, not 'drained.json'"):
         Agent(parse_settings({"plugins": {"maintenance": {"state_file": "drained.json"}}}))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+async def test_what_is_no_file_in_its_place_is_named_at_once(
+    opened: Open, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    file = tmp_path / "state" / "drained.json"
+    file.parent.mkdir()
+    make(file)
+    with pytest.raises(Exception, match=rf"{file}: which nodes are drained cannot be read: it is no regular file"):
+        async with opened():
+            pass

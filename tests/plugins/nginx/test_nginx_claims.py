@@ -185,12 +185,39 @@ def test_ports_that_cannot_be(ports: dict[str, int], why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b'{"hosts": {"a;": ["x", 0]}}', b'{"hosts": {"a": [1]}}', b'{"hosts": []}']
+    "text",
+    [
+        *(b"", b"{", b"[]", b'{"hosts": []}', b"[" * 100_000, b"\xff"),
+        *(b'{"hosts": {"a;": ["x", 0]}}', b'{"hosts": {"a": [1]}}', b'{"hosts": {"a": ["x", NaN]}}'),
+        *(b'{"hosts": {"a": ["x", 1e400]}}', b'{"hosts": {"a": ["x", -1]}}', b'{"hosts": {"a": ["x", "0"]}}'),
+    ],
 )
-def test_a_broken_file_is_no_claims(text: bytes) -> None:
+def test_what_is_wrong_in_the_file_is_told_and_is_no_claim(text: bytes) -> None:
     claims = Claims()
-    claims.load(text)
+    assert "not known any more" in claims.load(text)
     assert json.loads(claims.dump()) == {"hosts": {}}
+
+
+def test_one_wrong_entry_makes_nobody_elses_host_anybodys() -> None:
+    claims = Claims()
+    wrong = ", ".join(f'"a{n};": ["x", 0]' for n in range(5))
+    told = claims.load(f'{{"hosts": {{{wrong}, "x.example": ["a", 0]}}}}'.encode())
+    assert "whose the host 'a0;' is is not known any more" in told
+    assert "; and 2 more" in told
+    assert sift(claims, backend("1", "b", "x.example"))[0] == {}
+
+
+def test_a_clock_that_is_set_back_gives_no_hosts_away() -> None:
+    now = 10_000.0
+    claims = Claims(keep=60, clock=lambda: now)
+    sift(claims, backend("5", "a", "x.example"))
+    sift(claims)
+    now = 9_000.0
+    sift(claims)
+    assert sift(claims, backend("1", "b", "x.example"))[0] == {}
+    now += 61
+    sift(claims)
+    assert sift(claims, backend("1", "b", "x.example"))[0] == {"1": ("x.example",)}
 
 
 async def test_a_host_stays_its_owners_when_the_agent_starts_again(
