@@ -27,7 +27,7 @@ def describe_site(site: Site, method: Method, parts: Iterable[tuple[Backend, Sit
         "cert": tls.certificate.name if tls and tls.certificate else "",
         "cert_ok": bool(tls and tls.certificate),
         "hsts": tls.hsts if tls else "",
-        "http2_enabled": bool(tls and tls.http2),
+        "http2_enabled": site.http2,
         "http3_enabled": bool(tls and tls.http3),
     }
     paths: dict[str, dict[str, list[str]]] = {}

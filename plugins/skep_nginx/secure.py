@@ -33,14 +33,13 @@ def secure(host: Host, wish: TlsWish, rules: Rules) -> tuple[Method, Tls | None]
         policy=wish.policy or "",
         hsts="" if method == "noredirect" else rules.hsts if wish.hsts is None else wish.hsts,
         clients=clients,
-        http2=_or(wish.http2, rules.http2),
         http3=certificate is not None and _or(wish.http3, rules.http3),
     )
 
 
 def fallback(rules: Rules) -> Tls | None:
     """The TLS of hosts that nobody has: with the default certificate, or none."""
-    return Tls(rules.certificates.get(DEFAULT_CERTIFICATE), http2=rules.http2) if rules.https else None
+    return Tls(rules.certificates.get(DEFAULT_CERTIFICATE)) if rules.https else None
 
 
 def choose_certificate(host: Host, wish: TlsWish, rules: Rules) -> Certificate | None:

@@ -86,7 +86,8 @@ class _Merger:
 
     def site(self, rules: Rules) -> Site:
         """All of it."""
-        method, tls = secure(self._host, self._tls(), rules)
+        wish = self._tls()
+        method, tls = secure(self._host, wish, rules)
         http = _moved(rules.http, self._first("EXTERNAL_HTTP_PORT", lambda backend, site: site.http_port))
         https = _moved(rules.https, self._first("EXTERNAL_HTTPS_PORT", lambda backend, site: site.https_port))
         locations = tuple(self._locations(rules))
@@ -99,6 +100,7 @@ class _Merger:
             root=None if any(location.path.is_root for location in locations) else rules.default_root,
             acme=self._challenges(method, rules),
             default=self._host == rules.default_host,
+            http2=rules.http2 if wish.http2 is None else wish.http2,
             server_tokens=self._first("SERVER_TOKENS", lambda backend, site: backend.wish.server_tokens),
             include=rules.files.for_site(self._host),
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from contrib.lab import Lab
+from contrib.lab.packages import fetch_nginx
 from skep import Agent, parse_settings
 
 PLACEMENT = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
@@ -61,3 +63,11 @@ async def endpoint_of_four(cluster_lab: Lab, tmp_path: Path) -> AsyncIterator[En
     )
     async with Agent(settings) as agent:
         yield Endpoint(agent, url, cluster_lab)
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Iterator[Path]:
+    """The nginx of Debian's next release, to be run as it is. It is not root, so it cannot be among pytest's own files."""
+    with tempfile.TemporaryDirectory(prefix="skep-trixie-", dir="/tmp") as where:
+        Path(where).chmod(0o755)
+        yield fetch_nginx("trixie", Path(where))

@@ -3,9 +3,6 @@
 import socket
 from pathlib import Path
 
-import pytest
-
-from contrib.lab.packages import fetch_nginx
 from skep.testing import EmbeddedEngine
 from tests.plugins.nginx.conftest import folder, node, one
 from tests.plugins.nginx.nginx_certificates import Authority
@@ -13,14 +10,6 @@ from tests.plugins.nginx.nginx_https import securing
 from tests.plugins.nginx.nginx_tools import Backend, until
 
 __all__ = ["folder", "node", "one"]
-
-
-@pytest.fixture(scope="module")
-def trixie(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("trixie")
-    for each in (where, *(parent for parent in where.parents if parent.name.startswith(("pytest-", "popen-")))):
-        each.chmod(0o755)  # nginx is not root
-    return fetch_nginx("trixie", where)
 
 
 async def test_http2_and_http3_of_a_newer_nginx(folder: Path, trixie: Path, node: EmbeddedEngine, one: Backend) -> None:

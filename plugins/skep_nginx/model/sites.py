@@ -37,8 +37,9 @@ class Site:
     """One host, as it is served at `listens`; and at those of `redirect` sent on to TLS.
 
     `root` answers what no location matches, None leaves that to nginx (404). `acme`: plain HTTP also serves the challenges of ACME.
-    `default`: it is nginx's answer for unknown hosts too. `server_tokens` is None where the proxy's own setting holds. `include` is a file
-    of the operator's. `debug` is the JSON that the debug endpoint tells, "" for none.
+    `default`: it is nginx's answer for unknown hosts too. `http2`: it speaks that by TLS, and plainly where nginx can. `server_tokens` is
+    None where the proxy's own setting holds. `include` is a file of the operator's. `debug` is the JSON that the debug endpoint tells, "" for
+    none.
     """
 
     host: Host
@@ -49,6 +50,7 @@ class Site:
     root: Answer | None = None
     acme: bool = False
     default: bool = False
+    http2: bool = True
     server_tokens: ServerTokens | None = None
     include: str = ""
     debug: str = ""

@@ -51,5 +51,4 @@ class Tls:
     policy: str = ""
     hsts: str = ""
     clients: ClientCertificates | None = None
-    http2: bool = True
     http3: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from skep_nginx.directives import Block, Directive, Line
 from skep_nginx.hosts import STATUS_HOST
 from skep_nginx.model import Proxy
-from skep_nginx.render.listens import listen_lines
+from skep_nginx.render.listens import http2_line, listen_lines
 from skep_nginx.render.style import Style
 from skep_nginx.render.tls import challenge_block, fallback_tls
 
@@ -49,5 +49,7 @@ def fallback_server(proxy: Proxy, style: Style) -> tuple[Block, ...]:
     ]
     challenges = challenge_block(style) if style.challenges_unknown_host else ()
     answer = Block("location", ("/",), (Line("return", (str(style.unknown_host),)),))
-    plain = Block("server", (), (*lines, Line("server_name", ("_",)), *challenges, answer))
+    plain = Block(
+        "server", (), (*lines, Line("server_name", ("_",)), *http2_line(style.http2, style), *challenges, answer)
+    )
     return plain, *fallback_tls(proxy, style)

@@ -9,7 +9,7 @@ from skep_nginx.directives import Block, Directive, Line, Ours, Pattern
 from skep_nginx.hosts import REGEX_LENGTH
 from skep_nginx.model import Answer, Host, Site
 from skep_nginx.patterns import bounded
-from skep_nginx.render.listens import listen_lines
+from skep_nginx.render.listens import http2_line, listen_lines
 from skep_nginx.render.location import file_name, location_block
 from skep_nginx.render.style import Style
 from skep_nginx.render.tls import redirect_server, site_tls
@@ -50,6 +50,7 @@ def debug_block(site: Site, style: Style) -> tuple[Block, ...]:
 def _server(site: Site, style: Style) -> Iterable[Directive]:
     yield from listen_lines(site.listens, style, *(("default_server",) if site.default else ()))
     yield name_line(site.host)
+    yield from http2_line(site.http2, style)
     if site.server_tokens:
         yield Line("server_tokens", (site.server_tokens,))
     yield from site_tls(site, style)

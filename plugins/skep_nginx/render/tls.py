@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from skep_nginx.directives import Block, Directive, Line, Ours, Pattern, map_block
 from skep_nginx.model import Listen, Proxy, Site, Tls
-from skep_nginx.render.listens import listen_lines
+from skep_nginx.render.listens import http2_line, listen_lines
 from skep_nginx.render.policies import POLICY, laxest
 from skep_nginx.render.style import Style
 
@@ -49,7 +49,7 @@ def _tls(site: Site, style: Style) -> Iterable[Directive]:
         return
     name = tls.policy or style.policy
     yield from _policy(name)
-    yield from _protocols(tls, site.listens, style)
+    yield from _http3(site.listens, style)
     if tls.certificate is None:
         yield Line("ssl_reject_handshake", ("on",))
         return
@@ -75,13 +75,9 @@ def _policy(name: str) -> Iterable[Directive]:
     yield Line("ssl_prefer_server_ciphers", ("on" if policy.server_order else "off",))
 
 
-def _protocols(tls: Tls, listens: Sequence[Listen], style: Style) -> Iterable[Directive]:
-    """HTTP/2 and HTTP/3, as far as this nginx has them."""
-    features = style.features
-    if features.http2 and features.http2_directive:
-        yield Line("http2", ("on" if tls.http2 else "off",))
+def _http3(listens: Sequence[Listen], style: Style) -> Iterable[Directive]:
     quic = next((listen for listen in listens if listen.quic), None)
-    if features.http3 and quic is not None:
+    if style.features.http3 and quic is not None:
         yield Line("http3", ("on",))
         yield Line("add_header", ("Alt-Svc", f'h3=":{quic.port}"; ma=86400', "always"))
 
@@ -123,6 +119,7 @@ def redirect_server(site: Site, style: Style) -> tuple[Block, ...]:
             (
                 *listen_lines(redirect.listens, style, *(("default_server",) if site.default else ())),
                 name_line(site.host),
+                *http2_line(site.http2, style),
                 *(challenge_block(style) if site.acme else ()),
                 *debug_block(site, style),
                 Block("location", ("/",), tuple(body)),
@@ -164,7 +161,7 @@ def fallback_tls(proxy: Proxy, style: Style) -> tuple[Block, ...]:
         return ()
     taken = {listen for site in proxy.sites if site.default for listen in site.listens}
     default = ("default_server",) if style.default_server else ()
-    tls = proxy.fallback or Tls(http2=style.http2)
+    tls = proxy.fallback or Tls()
     quic = sorted(listen for listen in served if listen.quic)
     lines = [
         *(line for each in listens for line in listen_lines([each], style, *(() if each in taken else default))),
@@ -178,7 +175,7 @@ def fallback_tls(proxy: Proxy, style: Style) -> tuple[Block, ...]:
     shown = (*_certificate(tls),) if tls.certificate is not None else (Line("ssl_reject_handshake", ("on",)),)
     # Whoever shook hands for one host may still ask for another: without an answer of ours nginx would look for files of its own.
     answer = Block("location", ("/",), (Line("return", (str(style.unknown_host),)),))
-    http2 = _protocols(tls, (), style)
+    http2 = http2_line(style.http2, style)
     return (
         Block("server", (), (*lines, Line("server_name", ("_",)), *_policy(laxest(policies)), *http2, *shown, answer)),
     )
