@@ -131,11 +131,13 @@ class AcmeClient:
             await self._storage.keep_account(self._account)
 
     def _open(self) -> ClientV2:
-        from acme.client import ClientNetwork, ClientV2
+        from acme.client import ClientV2
         from josepy.jwa import ES256
 
+        from skep_nginx.acme.network import PatientNetwork
+
         ca: Any = self._settings.ca or (_SYSTEM_CA if os.path.exists(_SYSTEM_CA) else True)  # noqa: PTH110
-        net = ClientNetwork(
+        net = PatientNetwork(
             _jwk(cast(Account, self._account)), alg=ES256, verify_ssl=ca, user_agent="skep", timeout=_CALL
         )
         try:

@@ -15,11 +15,13 @@ from tests.plugins.nginx.nginx_tools import free_port
 
 
 class Pebble:
-    """Asks for challenges at the port `http`. `url` is its directory; `ca` the file that its own certificate is checked by."""
+    """Asks for challenges at the port `http`. `url` is its directory; `ca` the file that its own certificate is checked by.
+    `nonces_refused`: percent of the requests that it wants sent again."""
 
-    def __init__(self, folder: Path, http: int, **config: Any) -> None:
+    def __init__(self, folder: Path, http: int, *, nonces_refused: int = 5, **config: Any) -> None:
         self.folder = folder
         self.http = http
+        self.nonces_refused = nonces_refused
         self.config = config
         self.api, self.management, self.dns, self.control = (free_port() for _ in range(4))
         self.url = f"https://127.0.0.1:{self.api}/dir"
@@ -47,6 +49,7 @@ class Pebble:
         }
         (self.folder / "config.json").write_text(json.dumps({"pebble": own}))
         quiet = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0", "PATH": "/usr/bin:/bin"}
+        quiet["PEBBLE_WFE_NONCEREJECT"] = str(self.nonces_refused)
         dns = f"127.0.0.1:{self.dns}"
         await self._spawn(
             "pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", dns, "-http01", "",

@@ -115,6 +115,16 @@ async def test_certificates_are_issued_and_kept(
     assert ca.orders() == orders + 1
 
 
+async def test_requests_that_the_authority_wants_again_are_sent_again(tmp_path: Path, challenges: Challenges) -> None:
+    async with (
+        pebble(tmp_path / "pebble", challenges.port, nonces_refused=25) as ca,
+        running(tmp_path, challenges, ca.settings) as acme,
+    ):
+        acme.want(plan(*(f"host{number}.example" for number in range(6))))
+        await until(lambda: states(acme) == ["valid"] * 6, 30, lambda: str(acme.status()))
+        assert ca.orders() == 6
+
+
 async def test_a_certificate_is_renewed_before_it_ends(tmp_path: Path, challenges: Challenges, ca: Pebble) -> None:
     shift = [0.0]
     async with running(tmp_path, challenges, ca.settings, clock=lambda: time.time() + shift[0]) as acme:
