@@ -25,9 +25,7 @@ def _account(command: F) -> F:
 
     @click.option("--region", default="", help="The AWS region; the environment's unless said.")
     @click.option("--profile", default="", help="The profile of ~/.aws/config.")
-    @click.option(
-        "--endpoint-url", default="", envvar="AWS_ENDPOINT_URL", metavar="URL", help="Another address for AWS."
-    )
+    @click.option("--endpoint-url", default="", metavar="URL", help="Another address for AWS; else AWS_ENDPOINT_URL.")
     @functools.wraps(command)
     def wrapped(*arguments: Any, region: str, profile: str, endpoint_url: str, **options: Any) -> Any:
         from skep_custom_resource.deploy.account import Account

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,11 +102,16 @@ class CloudFormationApi:
         template = self.known[name].template
         defaults = {key: each.get("Default", "") for key, each in template["Parameters"].items()}
         properties = template["Resources"]["Looked"]["Properties"]
-        return {
-            key: defaults[value["Ref"]] if isinstance(value, dict) and "Ref" in value else value
-            for key, value in properties.items()
-            if key != "ServiceToken"
-        }
+        return {key: self._resolved(value, defaults) for key, value in properties.items()}
+
+    def _resolved(self, value: Any, parameters: dict[str, str]) -> Any:
+        """A value of the template without its functions."""
+        if not isinstance(value, dict):
+            return value
+        if "Ref" in value:
+            return parameters[value["Ref"]]
+        own = {"Partition": "aws", "Region": self.fake.region, "AccountId": "123456789012"}
+        return re.sub(r"\$\{AWS::(\w+)\}", lambda match: own[match[1]], value["Fn::Sub"])
 
     def _do(self, name: str, what: str, work: Awaitable[object]) -> None:
         self.known[name].status = f"{what}_IN_PROGRESS"

@@ -103,13 +103,13 @@ class FakeCloudFormation:
         """Send a request and wait for the answer, as long as CloudFormation does."""
         request_id = str(uuid.uuid4())
         issued = self.receiver.issue(stack.id, "Looked", request_id)
-        token = "arn:aws:lambda:eu-west-1:123456789012:function:any"
+        token = properties.get("ServiceToken", "arn:aws:lambda:eu-west-1:123456789012:function:any")
         event = {
             "RequestType": kind, "ResponseURL": issued.url, "StackId": stack.id, "RequestId": request_id, "ResourceType": stack.type,
-            "ServiceToken": token, "LogicalResourceId": "Looked", "ResourceProperties": {"ServiceToken": token, **_texts(properties)},
+            "ServiceToken": token, "LogicalResourceId": "Looked", "ResourceProperties": _texts({**properties, "ServiceToken": token}),
         }  # fmt: skip
         if old is not None:
-            event["OldResourceProperties"] = {"ServiceToken": token, **_texts(old)}
+            event["OldResourceProperties"] = _texts({**old, "ServiceToken": token})
         if physical_id:
             event["PhysicalResourceId"] = physical_id
         stack.events.append(event)
