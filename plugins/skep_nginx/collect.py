@@ -11,6 +11,7 @@ from skep_nginx.flaps import Flaps
 from skep_nginx.model import Host, Server
 from skep_nginx.overlap import share_names
 from skep_nginx.reach import View, choose_port, find_server
+from skep_nginx.starts import Starts
 from skep_nginx.values import short
 from skep_nginx.wishes import Wish, read_wish
 
@@ -122,6 +123,7 @@ class Collector:
     most_hosts: int = 32
     reserved: frozenset[Host] = frozenset()
     flaps: Flaps = field(default_factory=Flaps)
+    starts: Starts = field(default_factory=Starts)
     regexes: bool = True
     owner_label: str = ""
     filters: tuple[tuple[str, str, str], ...] = ()
@@ -151,7 +153,9 @@ class Collector:
         self._places = places
         self._known = known
         self.flaps.keep(known)
-        return _picture(backends, rejections, [self.flaps.held(id_) for id_ in known] if self._damps else [])
+        self.starts.keep(known)
+        flapped = (self.flaps.held(id_) for id_ in known) if self._damps else ()
+        return _picture(backends, rejections, [*filter(None, flapped), *self.starts.all_held()])
 
     def _place(self, node: NodeState, view: View) -> _Place:
         """The same object as long as it is the same place."""
@@ -185,12 +189,15 @@ class Collector:
     def _refusal(self, container: Container, node: NodeState) -> str:
         """Why a container gets no requests now; "" for one that gets some."""
         self.flaps.note(container)
+        self.starts.note(container)
         if container.state is ContainerState.CREATED:
             return _CREATED
         if container.state is not ContainerState.RUNNING:
             return f"it is {container.state.value}"
         if not node.node.is_healthy:
             return f"its node does not answer: {node.node.error}"
+        if held := self.starts.held(container.id):
+            return f"it was started {self.starts.count(container.id)} times lately: up for {held:.1f} s more, it gets requests"
         if not self._damps or container.health is Health.NONE:
             return ""
         if container.health is Health.UNHEALTHY or (self.health == "healthy" and container.health is Health.STARTING):
@@ -219,7 +226,7 @@ def _picture(backends: list[Backend], rejections: list[Rejection], held: list[fl
         tuple(each for each in backends if each.why != _CREATED),
         tuple(sorted(rejections, key=lambda each: (each.node, each.name, each.id))),
         tuple(each for each in backends if each.why == _CREATED),
-        min(filter(None, held), default=None),
+        min(held, default=None),
     )
 
 

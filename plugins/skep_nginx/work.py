@@ -25,6 +25,7 @@ from skep_nginx.rules import Rules
 from skep_nginx.settings import NginxSettings
 from skep_nginx.settings.parse import parse_filter, parse_owner
 from skep_nginx.signals import is_end
+from skep_nginx.starts import Starts
 
 __all__ = ["Work"]
 
@@ -49,6 +50,7 @@ class Work:
             settings.most_hosts,
             frozenset(map(parse_host, settings.reserved)),
             Flaps(settings.flap_wait, settings.flap_longest),
+            Starts(settings.flap_wait, settings.flap_longest),
             settings.regex_hosts,
             settings.owner_label,
             tuple(map(parse_filter, settings.filters)),

@@ -55,7 +55,8 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     health: HealthRule = "healthy"
     """Which containers with a health check get requests: those found healthy; all but those found unhealthy; all."""
     flap_wait: Seconds = 1.0
-    """How long a container that became unhealthy must be healthy before it gets requests again; twice as long each further time, …"""
+    """How long a container that became unhealthy must be healthy before it gets requests again, or one that started more than three
+    times within `flap_longest` must be up; twice as long each further time, …"""
     flap_longest: Seconds = 60.0
     """… but no longer than this."""
     drain: Seconds = 1.0
