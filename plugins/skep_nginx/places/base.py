@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from skep_nginx.reach import View
 from skep_nginx.render import Rendered
 
 __all__ = [
+    "OtherAnswer",
     "Place",
     "Refused",
     "ask_generation",
@@ -23,17 +24,23 @@ __all__ = [
     "read_file",
     "run_command",
     "sync_file",
+    "until_answering",
     "write_candidate",
     "write_file",
 ]
 
 _COMMAND_TIMEOUT = 30.0
+_POLL = 0.02  # seconds
 _LARGEST = 64 * 2**20  # bytes of a file of our own: ten thousand sites are a tenth of that
 _PROCESS = re.compile(r"^\d+#\d+: ")  # whose ids say nothing to anybody
 
 
 class Refused(SkepError):
     """nginx read a configuration, and said no to it."""
+
+
+class OtherAnswer(TemporaryError):
+    """Whoever is asked for nginx's generation answers, with something else."""
 
 
 class Place(Protocol):
@@ -98,9 +105,28 @@ async def ask_generation(unix: Path | None = None, host: str = "", port: int = 0
     except (OSError, TimeoutError) as error:
         raise TemporaryError(f"nginx does not answer at {where}: {error or 'too slow'}") from None
     head, _, body = answer.partition(b"\r\n\r\n")
+    if not head:
+        raise TemporaryError(f"nginx at {where} closes the connection without an answer")
     if b" 200 " not in head[:16]:
-        raise TemporaryError(f"nginx at {where} answers with something else: {head[:60].decode('latin-1')!a}")
+        raise OtherAnswer(f"nginx at {where} answers with something else: {head[:60].decode('latin-1')!a}")
     return body.decode("latin-1").strip()[:64]
+
+
+async def until_answering(ask: Callable[[], Awaitable[str]], seconds: float) -> bool:
+    """Whether `ask` gets an answer, whatever it is, within so many seconds. An nginx that answers heeds signals; before, they may end it."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    while True:
+        try:
+            await ask()
+        except OtherAnswer:
+            return True
+        except TemporaryError:
+            if clock() >= deadline:
+                return False
+            await asyncio.sleep(_POLL)
+        else:
+            return True
 
 
 async def run_command(argv: Sequence[str], stdout: int | None = None) -> bytes:

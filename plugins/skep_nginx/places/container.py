@@ -12,7 +12,7 @@ import msgspec
 
 from skep import Cluster, Container, ContainerState, Engine, EngineError, TemporaryError
 from skep_nginx.model import Listen
-from skep_nginx.places.base import Refused, ask_generation, said
+from skep_nginx.places.base import Refused, ask_generation, said, until_answering
 from skep_nginx.places.external import wrap
 from skep_nginx.places.making import Maker, until_running
 from skep_nginx.places.own import view_from
@@ -25,6 +25,7 @@ __all__ = ["ContainerPlace"]
 _FOLDER = "/etc/nginx/skep"
 _SECRETS = f"{_FOLDER}/tls"
 _EXEC_TIMEOUT = 30.0
+_READY = 3.0  # seconds that an nginx may take to start, at most
 
 
 class _Id(msgspec.Struct, rename="pascal"):
@@ -44,6 +45,7 @@ class ContainerPlace:
         self._cluster = cluster
         self._container: Container | None = None
         self._maker = Maker(settings.container)
+        self._ready = ""  # the identity of the one that was signalled already
         self._laid: tuple[str, frozenset[str]] = "", frozenset()
 
     async def run(self) -> None:
@@ -114,6 +116,9 @@ class ContainerPlace:
     async def reload(self) -> None:
         """Test everything together, then SIGHUP."""
         await self._exec(self._own.nginx, "-t", "-q")
+        if self._ready != self.identity:  # it may not listen yet where it will, so there is an end to waiting
+            await until_answering(self.generation, _READY)
+            self._ready = self.identity
         engine, id_ = self._engine()
         try:
             await engine.call("POST", f"/containers/{id_}/kill", query={"signal": "HUP"})

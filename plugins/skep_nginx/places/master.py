@@ -19,19 +19,28 @@ class Master:
     def __init__(self, pid: int, child: asyncio.subprocess.Process | None = None) -> None:
         self.pid = pid
         self.child = child
+        self.is_ready = False
+        """Whether it heeds signals, as far as that is known."""
         self._pidfd = -1 if child else os.pidfd_open(pid)
 
     @classmethod
     def adopt(cls, pid_file: Path, conf: Path) -> Master | None:
         """The nginx that runs with that configuration already, if there is one."""
         try:
-            pid = int(read_small_file(pid_file, 32, follow=False))  # nginx's user may write there
+            pid = _read_pid(pid_file)
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
             if str(conf).encode() in words and b"nginx" in words:
                 return cls(pid)
         except (OSError, ValueError):
             pass
         return None
+
+    def owns(self, pid_file: Path) -> bool:
+        """Whether it wrote its id there, which it does when its handlers of signals are in place."""
+        try:
+            return _read_pid(pid_file) == self.pid
+        except (OSError, ValueError):
+            return False
 
     async def wait(self) -> str:
         """Return when it has ended: how, as far as that is known."""
@@ -100,3 +109,8 @@ class Master:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+def _read_pid(pid_file: Path) -> int:
+    """Raises OSError, ValueError. nginx's user may write in that folder, hence no link is followed."""
+    return int(read_small_file(pid_file, 32, follow=False))

@@ -18,6 +18,7 @@ from skep_nginx.places.base import (
     run_command,
     said,
     sync_file,
+    until_answering,
     write_candidate,
     write_file,
 )
@@ -31,7 +32,8 @@ from skep_nginx.settings import NginxSettings
 __all__ = ["ProcessPlace"]
 
 _STDOUT = 1
-_STOP = 3.0
+_STOP = 3.0  # seconds that its requests get when the agent ends
+_READY = 5.0  # seconds that it may take to start
 _LINES_A_SECOND = 20
 
 
@@ -252,12 +254,25 @@ class ProcessPlace:
     async def reload(self) -> None:
         """SIGHUP, or start it."""
         self._complaint = ""
-        if self._master is not None:
-            master = self._master
-            self._old = await asyncio.to_thread(master.workers)
-            master.hang_up()
-        else:
+        master = self._master
+        if master is None or not await self._is_ready(master):
             self._wanted.set()
+            return
+        self._old = await asyncio.to_thread(master.workers)
+        master.hang_up()
+
+    async def _is_ready(self, master: Master) -> bool:
+        """Wait until it heeds signals: before, SIGHUP ends it, or is kept for later. False: it has ended meanwhile."""
+        deadline = time.monotonic() + _READY
+        while not master.is_ready:
+            if self._master is not master:
+                return False
+            if time.monotonic() > deadline:
+                raise TemporaryError(f"nginx does not answer {_READY:g} s after its start")
+            if await asyncio.to_thread(master.owns, self._settings.pid_file):
+                master.is_ready = await until_answering(lambda: ask_generation(self._settings.status_socket), 0.0)
+            await asyncio.sleep(0 if master.is_ready else 0.01)
+        return True
 
     async def generation(self) -> str:
         """By its unix socket. As soon as there are new workers, those of before the reload need not answer any more."""
