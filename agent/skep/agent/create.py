@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from skep.agent.doubt import find_created, leave_in_doubt
-from skep.agent.pull import holds_image, is_missing_image, pull_image
+from skep.agent.pull import holds_image, is_missing_image
+from skep.agent.share import is_made_here, provide_image
 from skep.errors import (
     EngineError,
     EngineProtocolError,
@@ -80,7 +81,8 @@ async def create_container(
     """Ask the plugins, place, create on the engine, and wait until the cluster's state shows it.
 
     `client` names who asks. `platform` (`linux/arm64`) and `auth` (the value of `X-Registry-Auth`) are handed to the engine. With `pull` an
-    image that the chosen node lacks is pulled there; where that fails, the container goes to a node that has it. An image for another
+    image that the chosen node lacks is pulled there, or copied from another node (setting `cluster.share_images`); where that fails, the
+    container goes to a node that has it. For one that was made in the cluster it goes there first, if it can. An image for another
     operating system than the node's goes to a node with the image's, by a constraint that is kept. Where it `replaces` a container, it goes
     to that one's node or nowhere, and is placed as though that one were not there; to give the engine its name is the caller's part.
 
@@ -120,6 +122,9 @@ class _Creation:
     passed_over: dict[str, str] = field(default_factory=dict)  # nodes and why
     tried: str = ""  # the last node
     sent: bool = False  # whether the last node may have got the request
+    elsewhere_first: bool = (
+        False  # whether an image that was made in the cluster calls for a node that has it, before it is pulled
+    )
 
     async def run(self) -> Created:
         """Create it; where an engine refuses, on the next best nodes, as often as the setting `create_retries` says."""
@@ -141,6 +146,7 @@ class _Creation:
     async def _attempt(self) -> Created:
         """On the best node; on the next best when that cannot be reached; where the image is when it cannot be had."""
         for last in (False, True):
+            self.elsewhere_first = not (last or self.agent.settings.cluster.share_images)
             reservation, decision = self._hold(*self._extra())
             try:
                 return await self._carry_out(reservation, decision)
@@ -186,7 +192,10 @@ class _Creation:
         try:
             reservation, decision = self._hold(*self._extra(), Rule("create", filter_nodes))
         except PlacementError:
-            raise missing from None
+            if not (self.may_pull and self.elsewhere_first and is_made_here(self.agent.cluster.state, image)):
+                raise missing from None
+            self.elsewhere_first = False
+            reservation, decision = self._hold(*self._extra())
         try:
             return await self._carry_out(reservation, decision)
         except _NothingSentError as failure:
@@ -247,9 +256,11 @@ class _Creation:
             if not self.may_pull or not is_missing_image(error):
                 raise
             missing = error
-        engine, node = self.agent.cluster.engine(reservation.node.name), reservation.node.name
+        node, image = reservation.node.name, self.request.container.image
+        if self.elsewhere_first and is_made_here(self.agent.cluster.state, image):
+            raise missing
         try:
-            await pull_image(engine, self.request.container.image, platform=self.platform, auth=self.auth)
+            await provide_image(self.agent, image, node, platform=self.platform, auth=self.auth)
         except SkepError as error:
             raise EngineError(404, f"{missing.message}; node {node} cannot pull it: {error}") from None
         return await self._send(reservation)

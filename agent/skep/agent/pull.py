@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 
+import aiohttp
 import msgspec
 
 from skep.engine import Engine
@@ -13,7 +14,7 @@ from skep.engine.failures import MAX_ERROR_BODY, engine_error
 from skep.errors import EngineError, EngineTimeoutError
 from skep.models import Image, split_reference
 
-__all__ = ["holds_image", "is_missing_image", "pull_image"]
+__all__ = ["holds_image", "is_missing_image", "pull_image", "read_report"]
 
 _IDLE = 300.0  # seconds; registries are slow, but engines tell of their progress all the time
 _LONGEST_LINE = 2**16  # bytes
@@ -56,11 +57,16 @@ async def pull_image(engine: Engine, reference: str, *, platform: str = "", auth
     query = {"fromImage": repository, "tag": tag or "latest", "platform": platform or None}
     headers = {"X-Registry-Auth": auth} if auth else None
     async with engine.stream("POST", "/images/create", query=query, headers=headers, timeout=_IDLE) as response:
-        if response.status >= 300:
-            raise engine_error(response.status, await response.content.read(MAX_ERROR_BODY))
-        async for line in _lines(response.content.iter_any()):
-            if b'"error"' in line and (failed := _error(line)):
-                raise EngineError(404, failed)
+        await read_report(response)
+
+
+async def read_report(response: aiohttp.ClientResponse) -> None:
+    """Read what an engine reports of an image that comes to it. Raises EngineError with its words, EngineTimeoutError as `pull_image`."""
+    if response.status >= 300:
+        raise engine_error(response.status, await response.content.read(MAX_ERROR_BODY))
+    async for line in _lines(response.content.iter_any()):
+        if b'"error"' in line and (failed := _error(line)):
+            raise EngineError(404, failed)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -89,6 +89,9 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
     create_retries: Annotated[int, Meta(ge=0, le=100)] = 0
     """How often a container whose engine refuses to create it is tried on the next best node."""
+    share_images: bool = False
+    """Copy an image that a container's node lacks from a node that has it, where no registry has it (or it was made in the cluster).
+    Otherwise the container goes to that other node."""
 
 
 class PlacementSettings(_Table, frozen=True, kw_only=True):

@@ -139,7 +139,8 @@ def _pull(call: Call, name: str, tag: str, reference: str) -> list[Json]:
     report: list[Json] = [{"status": f"Pulling from {official}", "id": tag}]
     if not known:
         layer = digest[7:19]
-        call.engine.add_image(reference)
+        pulled = call.engine.state.images[call.engine.add_image(reference)]
+        pulled.digests.append(f"{name}@{digest}")
         size = 1_982_256
         for done in (0, size // 2, size):
             detail = {"current": done, "total": size}
