@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import msgspec
 
@@ -163,8 +163,13 @@ class Container:
             return replace(self, **changes)
         new = object.__new__(type(self))
         put_slots(new, slots_of(self))
+        same = list(cast(Any, self)._same)
         for name, value in changes.items():
-            object.__setattr__(new, name, value)
+            if name in _SAME_AT:
+                same[_SAME_AT[name]] = value
+            else:
+                object.__setattr__(new, name, value)
+        object.__setattr__(new, "_same", tuple(same))
         return new
 
     def label(self, key: str) -> str | None:
@@ -253,7 +258,8 @@ class Container:
             raise RequestError(f"invalid container configuration: {error}") from None
 
 
-_KEPT_APART = frozenset((*SAME, *PACKED, "id", "hostname"))  # the host name may be told by the id
+_KEPT_APART = frozenset((*PACKED, "id", "hostname"))  # the host name may be told by the id
+_SAME_AT = {name: at for at, name in enumerate(SAME)}
 _plain, _packed = attrgetter(*SLOTS, "hostname", *SAME), attrgetter(*PACKED)
 _INSPECT = msgspec.json.Decoder(_wire.ContainerInspect)
 

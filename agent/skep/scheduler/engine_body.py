@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from skep.cluster import ClusterState, NodeState
@@ -18,7 +17,7 @@ __all__ = ["engine_body", "placed_container"]
 def placed_container(container: Container, node: NodeState) -> Container:
     """The container as it will be on `node`: its CPU shares, whole CPUs in the request, in the engine's parts of 1024."""
     shares = _shares(container, node)
-    return container if shares == container.cpu_shares else replace(container, cpu_shares=shares)
+    return container if shares == container.cpu_shares else container.changed(cpu_shares=shares)
 
 
 def engine_body(request: PlacementRequest, state: ClusterState, node: NodeState) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ def test_a_container_is_equal_however_it_is_kept() -> None:
     assert paused == dataclasses.replace(first, state=ContainerState.PAUSED) != first
     assert first.changed(id="9" * 64).hostname == first.hostname
     assert first.changed(labels={"a": "b"}).labels == {"a": "b"}
+    assert first.changed(cpu_shares=7, name="x") == replace(first, cpu_shares=7, name="x") != first
 
 
 def test_containers_share_what_they_have_in_common() -> None:
