@@ -18,9 +18,10 @@ from skep import (
     RequestError,
     SkepError,
     TemporaryError,
-    variables,
 )
 from skep_envfile.asked.entries import FROM, AskedEntry, read_entry
+from skep_envfile.settings import SelectSettings
+from skep_envfile.values import select
 
 if TYPE_CHECKING:
     from skep import Agent
@@ -59,7 +60,7 @@ async def fill(agent: Agent, allowed: Allowed, creating: ContainerCreating, time
     return replace(creating, request=replace(request, container=container, body={**request.body, "Env": env}))
 
 
-async def _ask_all(agent: Agent, entries: Sequence[AskedEntry], timeout: float) -> list[dict[str, str]]:
+async def _ask_all(agent: Agent, entries: Sequence[AskedEntry], timeout: float) -> list[Mapping[str, str]]:
     """Each entry's variables. Raises the first failure, and asks no further."""
     tasks = [
         asyncio.create_task(_ask(agent, entry, timeout), name=f"plugin envfile: from:{entry.lookup}")
@@ -73,13 +74,14 @@ async def _ask_all(agent: Agent, entries: Sequence[AskedEntry], timeout: float) 
         await asyncio.wait(tasks)
 
 
-async def _ask(agent: Agent, entry: AskedEntry, timeout: float) -> dict[str, str]:
+async def _ask(agent: Agent, entry: AskedEntry, timeout: float) -> Mapping[str, str]:
     lookup = agent.lookups.known.get(entry.lookup)
     try:
         if lookup is None:
             known = ", ".join(sorted(agent.lookups.known)) or "none: no plugin that runs brings one"
             raise NotFoundError(f"there is no lookup {entry.lookup}; known are {known}")
-        return variables(await agent.lookup(entry.lookup, entry.properties(lookup), timeout=timeout))
+        found = await agent.lookup(entry.lookup, entry.properties(lookup), timeout=timeout)
+        return select(SelectSettings(), found).values
     except SkepError as error:
         raise RequestError(f"from:{entry.text}: {error}", status=_status(error)) from None
 
