@@ -109,6 +109,7 @@ async def _hand_on(
     # A client that knows the length knows the end before it is told.
     dropped = _SINGLE_HOP if on_end is None else _SINGLE_HOP | {"content-length"}
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_without(answer.headers, dropped))
+    response.headers.setdefault("Content-Type", "")  # is not sent: else aiohttp would tell a type of its own
     await response.prepare(request)
     if request.method != "HEAD":
         async for chunk in answer.content.iter_any():

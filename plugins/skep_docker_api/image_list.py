@@ -32,13 +32,15 @@ def list_images(
     Raises RequestError (400) for a value that a filter cannot have.
     """
     tests = _tests(state, filters)
+    patterns = filters.get("reference")
+    fits = reference_test(patterns) if patterns else lambda names: True
     rows: dict[str, _Row] = {}
     for node in state.nodes:
         for image in node.images:
             if all(test(node, image) for test in tests):
                 row = rows.setdefault(image.id, _Row(image))
-                row.tags |= dict.fromkeys(image.tags)
-                row.digests |= dict.fromkeys(image.digests)
+                row.tags |= dict.fromkeys(tag for tag in image.tags if fits([tag]))
+                row.digests |= dict.fromkeys(digest for digest in image.digests if fits([digest]))
     users: dict[str, int] = {}
     for container in state.containers():
         users[container.image_id] = users.get(container.image_id, 0) + 1
@@ -48,16 +50,21 @@ def list_images(
 
 def _wire(row: _Row, containers: int, version: tuple[int, int]) -> dict[str, Any]:
     image = row.image
-    nothing = [] if version >= (1, 43) else ["<none>:<none>"]
+    no_tags: list[str] | None = []
+    no_digests: list[str] | None = []
+    if version < (1, 43):
+        named = row.tags or row.digests
+        no_tags = None if named else ["<none>:<none>"]
+        no_digests = None if named else ["<none>@<none>"]
     wire = {
         "Id": image.id,
         "ParentId": image.parent,
-        "RepoTags": list(row.tags) or nothing,
-        "RepoDigests": list(row.digests) or ([] if version >= (1, 43) else ["<none>@<none>"]),
+        "RepoTags": list(row.tags) or no_tags,
+        "RepoDigests": list(row.digests) or no_digests,
         "Created": image.created,
         "Size": image.size,
         "SharedSize": -1,
-        "Labels": image.labels or {},
+        "Labels": image.labels or None,
         "Containers": containers,
     }
     return wire if version >= (1, 44) else {**wire, "VirtualSize": image.size}

@@ -47,7 +47,7 @@ def find_images(state: ClusterState, reference: str) -> list[Held]:
         return by_name
     by_id = list(_by_id(state, reference))
     if not by_id:
-        raise NotFoundError(f"No such image: {reference}")
+        raise NotFoundError(f"No such image: {reference if split_reference(reference)[1] else f'{reference}:latest'}")
     if len({held.image.id for held in by_id}) > 1:
         raise RequestError(f"the image id {reference} is ambiguous: several images' ids begin with it")
     return by_id

@@ -41,6 +41,8 @@ def agent_of(request: web.Request) -> Agent:
 async def _introduce(request: web.Request, response: web.StreamResponse) -> None:
     """Say in every answer which versions are spoken here, whatever the engine behind it said."""
     response.headers.update(server_headers(agent_of(request)))
+    if response.headers.get("Content-Type") == "":
+        del response.headers["Content-Type"]  # the engine's answer had none
 
 
 def application(plugin: DockerApiPlugin) -> web.Application:

@@ -128,14 +128,14 @@ def find_network(state: ClusterState, reference: str) -> tuple[NodeState, Networ
             raise _ambiguous("network", reference, (f"{n.name}/{w.name} ({w.id[:_SHORT]})" for n, w in unique))
         if unique:
             return unique[0]
-    raise NotFoundError(f"No such network: {reference}")
+    raise NotFoundError(f"network {reference} not found")
 
 
 def find_volumes(state: ClusterState, reference: str) -> list[tuple[NodeState, Volume]]:
     """All nodes with a volume of that name, `NODE/name` or `ENGINE-ID/name`. Raises NotFoundError."""
     found = _named_items(state, reference, lambda node: node.volumes)
     if not found:
-        raise NotFoundError(f"No such volume: {reference}")
+        raise NotFoundError(f"get {reference}: no such volume")
     return found
 
 

@@ -83,7 +83,9 @@ async def _sizes(request: web.Request) -> Mapping[str, bytes]:
     agent = agent_of(request)
     answers = await ask_all(agent, healthy_nodes(agent), ask)
     found = (size for answer in answers.values() if isinstance(answer, list) for size in answer)
-    return {size.id: b'"SizeRw":%d,"SizeRootFs":%d,' % (size.own, size.all) for size in found}
+    return {
+        size.id: (b'"SizeRw":%d,' % size.own if size.own else b"") + b'"SizeRootFs":%d,' % size.all for size in found
+    }
 
 
 async def inspect(request: web.Request) -> web.StreamResponse:

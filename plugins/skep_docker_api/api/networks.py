@@ -126,7 +126,7 @@ async def prune(request: web.Request) -> web.Response:
         return {"NetworksDeleted": [f"{node}/{name}" for name in names] if shows_nodes else names}
 
     total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
-    return json_answer(total or {"NetworksDeleted": []})
+    return json_answer(total if total and total["NetworksDeleted"] else {"NetworksDeleted": None})
 
 
 ROUTES: list[tuple[str, str, Handler]] = [

@@ -7,13 +7,13 @@ import logging
 
 from aiohttp import web
 
-from skep import RequestError, SkepError
+from skep import Engine, RequestError, SkepError
 from skep_docker_api.choice import any_engine
 from skep_docker_api.fanout import Branch, fan_out
-from skep_docker_api.forward import engine_version, headers_upward
+from skep_docker_api.forward import engine_version, forward, headers_upward
 from skep_docker_api.nodes import healthy_nodes
 from skep_docker_api.progress import Progress, json_lines, raise_for_status
-from skep_docker_api.refreshing import refresh_list
+from skep_docker_api.refreshing import refresh_list, when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
@@ -42,7 +42,9 @@ async def _on_all(
     request: web.Request, path: str, title: str, *, upload: bool, sum_up: bool = False
 ) -> web.StreamResponse:
     agent = agent_of(request)
-    any_engine(agent)  # there is one at least
+    only = any_engine(agent)  # there is one at least
+    if len(agent.cluster.state.nodes) == 1:
+        return await _on_only(request, only, healthy_nodes(agent)[0].name, path)
     nodes = [node.name for node in healthy_nodes(agent)]
     progress, errors, loaded = Progress(request), dict[str, str](), dict[str, None]()
     branches = {node: Branch(node) for node in nodes} if upload else {}
@@ -70,6 +72,12 @@ async def _on_all(
         for text in loaded:
             await progress.add({"stream": f"{text}\n"})
     return await progress.finish({node: errors[node] for node in nodes if node in errors})
+
+
+async def _on_only(request: web.Request, engine: Engine, node: str, path: str) -> web.StreamResponse:
+    """Where there is one node, its answer is the client's: with the engine's own statuses and lines of progress."""
+    async with plugin_of(request).pending.on(node, path):
+        return await forward(request, engine, path, on_end=when_changed(agent_of(request), node, "images"))
 
 
 async def _one(

@@ -150,7 +150,7 @@ def test_networks(state: ClusterState, reference: str, node: str, id_: str) -> N
 
 def test_networks_that_are_not_one(state: ClusterState) -> None:
     for reference in ("", "none", "n3/bridge"):
-        with pytest.raises(NotFoundError, match=f"No such network: {reference}"):
+        with pytest.raises(NotFoundError, match=f"network {reference} not found"):
             state.find_network(reference)
     for reference in ("bridge", "a"):
         with pytest.raises(ConflictError, match=r"n1/bridge.*n2/bridge"):
@@ -163,5 +163,5 @@ def test_volumes(state: ClusterState) -> None:
     assert [node.name for node, _ in state.find_volumes("data")] == ["n1", "n2"]
     with pytest.raises(ConflictError, match="n1/data, n2/data"):
         state.find_volume("data")
-    with pytest.raises(NotFoundError, match="No such volume: n2/mine"):
+    with pytest.raises(NotFoundError, match="get n2/mine: no such volume"):
         state.find_volume("n2/mine")

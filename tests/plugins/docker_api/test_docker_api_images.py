@@ -98,7 +98,7 @@ async def test_filters_of_the_list(api: Any, wanted: dict[str, Any], ids: list[s
     ("wanted", "status", "text"),
     [
         ({"dangling": ["maybe"]}, 400, "expected true or false"),
-        ({"before": ["nothing"]}, 404, "invalid filter 'before': No such image: nothing"),
+        ({"before": ["nothing"]}, 404, "invalid filter 'before': No such image: nothing:latest"),
         ({"colour": ["red"]}, 400, "invalid filter 'colour'"),
         ({"until": ["soon"]}, 400, "expected seconds"),
     ],

@@ -161,7 +161,7 @@ async def test_connect_and_disconnect_on_the_containers_node(api: Any) -> None:
             "is on node n1, and container web is on node n2: create it there, as n2/back",
         ),
         ("back", {"Container": "none"}, 404, "No such container: none"),
-        ("none-such", {"Container": "web"}, 404, "No such network: none-such"),
+        ("none-such", {"Container": "web"}, 404, "network none-such not found"),
         ("back", {}, 400, "expected a container's name or id"),
     ],
 )
