@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep import SkepError, TemporaryError
 from skep_nginx.collect import Backend
-from skep_nginx.places import Place, Refused
+from skep_nginx.places import OtherAnswer, Place, Refused
 from skep_nginx.render import Rendered, Renderer, Style
 from skep_nginx.sites import Builder, Rules
-from skep_nginx.taken import suspects
+from skep_nginx.taken import asks_for_ports, find_taken, listens_in, suspects
 
 __all__ = ["Applier", "Counts"]
 
@@ -53,7 +53,9 @@ class Applier:
         self.backends: tuple[Backend, ...] = ()
         """Those in the live configuration."""
         self.refused: dict[Backend, str] = {}
-        """Those that nginx refuses, and its reasons."""
+        """Those that nginx refuses, and its reasons; and those in `taken`."""
+        self.taken: Mapping[Backend, str] = {}
+        """Those whose ports somebody else has: they come in as soon as `apply` finds these free."""
         self._until: dict[Backend, float] = {}
         self._place = place
         self.style = style
@@ -69,6 +71,7 @@ class Applier:
     async def apply(self, backends: Sequence[Backend]) -> None:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
         self._forget(backends)
+        await self._look_at_ports(backends)
         kept = [backend for backend in backends if backend not in self.refused]
         if (
             self._asked == (backends, self.rules, self.style)
@@ -125,9 +128,7 @@ class Applier:
         """Whether a nginx that was there before us serves this already."""
         if self.live is not None and self._identity == self._place.identity:
             return False
-        installed = await self._place.installed()
-        if installed is not None and self._good is None:
-            self._good = Rendered(installed, "")
+        installed = await self._learn()
         try:
             if installed in (None, rendered.text) and await self._place.generation() == rendered.generation:
                 self._set_live(rendered)
@@ -135,6 +136,13 @@ class Applier:
         except TemporaryError:
             pass
         return False
+
+    async def _learn(self) -> bytes | None:
+        """What is installed; the last good one, as long as we know no other."""
+        installed = await self._place.installed()
+        if installed is not None and self._good is None:
+            self._good = Rendered(installed, "")
+        return installed
 
     # -- from a tested configuration to a live one
 
@@ -213,6 +221,33 @@ class Applier:
                 accepted += half
             except Refused as error:
                 await self._grow(accepted, half, str(error))
+
+    async def _look_at_ports(self, backends: Sequence[Backend]) -> None:
+        """Whose ports are taken is found out here: nginx itself would try them for seconds, and everybody's change with them."""
+        asking = [backend for backend in backends if asks_for_ports(backend)] if self._place.is_here else []
+        if not asking and not self.taken:
+            return
+        taken = await asyncio.to_thread(find_taken, asking, self.rules, await self._held_addresses())
+        for backend in self.taken.keys() - taken.keys():
+            self.refused.pop(backend, None)
+        for backend in taken.keys() - self.taken.keys():
+            self._quarantine(backend, taken[backend])
+            del self._until[backend]
+        if taken.keys() != self.taken.keys():
+            self._asked = None
+        self.taken = taken
+
+    async def _held_addresses(self) -> frozenset[str]:
+        """Where nginx listens itself, if it runs."""
+        if self.live is None or self._identity != self._place.identity:
+            await self._learn()
+            try:
+                await self._place.generation()
+            except OtherAnswer:
+                pass
+            except TemporaryError:
+                return frozenset()
+        return listens_in(self._good.text) if self._good else frozenset()
 
     def _quarantine(self, backend: Backend, reason: str) -> None:
         self._log.error("container %s on %s is left out, nginx refuses it: %s", backend.name, backend.node, reason)

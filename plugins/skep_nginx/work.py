@@ -64,7 +64,7 @@ class Work:
         self._kept_claims: bytes | None = None  # None: not read yet
         self._leaving = Leaving(settings.stop_ignored)
         self._pace = Pace(settings.quiet, settings.longest)
-        self._seen: tuple[int, int, frozenset[str]] | None = None
+        self._seen: tuple[object, ...] | None = None
         self._told: frozenset[object] = frozenset()
         self._done = asyncio.Condition()
         self._out: frozenset[str] = frozenset()  # those about to be stopped that nginx has let go
@@ -89,7 +89,7 @@ class Work:
         clock = asyncio.get_running_loop().time
         self._pace.mark()
         while True:
-            held = self.picture.held
+            held = self._held()
             pause = min(2.0 ** min(failures - 1, 20), self._settings.retry) if failures else min(_LOOK, held or _LOOK)
             await self._pace.wait(pause)
             if not failures and held is None and self._seen == self._now() and clock() - looked < _ANYWAY:
@@ -107,8 +107,12 @@ class Work:
             async with self._done:
                 self._done.notify_all()
 
-    def _now(self) -> tuple[int, int, frozenset[str]]:
-        return self._cluster().state.version, self.certificates.version, self._leaving.ids()
+    def _now(self) -> tuple[object, ...]:
+        return self._cluster().state.version, self.certificates.version, self._leaving.ids(), self.place.identity
+
+    def _held(self) -> float | None:
+        """After how many seconds to look at least, though nobody says that anything changed; None: nobody waits for that."""
+        return min(self.picture.held or _LOOK, _LOOK) if self.applier.taken else self.picture.held
 
     async def _converge(self) -> None:
         state = self._cluster().state

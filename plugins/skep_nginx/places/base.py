@@ -62,6 +62,11 @@ class Place(Protocol):
         ...
 
     @property
+    def is_here(self) -> bool:
+        """Whether it listens on this host's addresses, so that they can be tried."""
+        ...
+
+    @property
     def identity(self) -> str:
         """Changes when nginx, as located, is another one, that knows nothing of what was installed."""
         ...

@@ -39,6 +39,8 @@ class _Ended(msgspec.Struct, rename="pascal"):
 class ContainerPlace:
     """Files go into the container as an archive, `nginx -t` runs in it, and SIGHUP makes nginx take them."""
 
+    is_here = False
+
     def __init__(self, settings: NginxSettings, cluster: Callable[[], Cluster]) -> None:
         self._settings = settings
         self._own = settings.container

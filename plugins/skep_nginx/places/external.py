@@ -22,6 +22,7 @@ class ExternalPlace:
     """Below `directory`: `candidate.conf`, and `test.conf`, a whole configuration around it."""
 
     identity = ""
+    is_here = True
 
     def __init__(self, settings: NginxSettings) -> None:
         self._settings = settings

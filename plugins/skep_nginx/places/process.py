@@ -40,7 +40,7 @@ _LINES_A_SECOND = 20
 class ProcessPlace:
     """Below `directory`: `nginx.conf` (live, and found again at the next start), `candidate.conf`, and `run/`, nginx's own."""
 
-    identity = ""
+    is_here = True
 
     def __init__(self, settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> None:
         self._settings = settings
@@ -54,6 +54,7 @@ class ProcessPlace:
         self._account: Account | None = None
         self._master: Master | None = None
         self._complaint = ""
+        self._heeded = 0  # of which start, and later ones, complaints count
         self._wanted = asyncio.Event()
         self._spoken = 0, 0.0
         self._old: frozenset[int] = frozenset()  # workers of before the last reload
@@ -128,9 +129,9 @@ class ProcessPlace:
             os.close(its)
         self.starts += 1
         self._master = Master(child.pid, child)
-        group.create_task(self._listen(ours), name="nginx errors")
+        group.create_task(self._listen(ours, self.starts), name="nginx errors")
 
-    async def _listen(self, pipe: int) -> None:
+    async def _listen(self, pipe: int, start: int) -> None:
         """Log what nginx complains of. Its workers hold the pipe too, so this ends after it."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -144,7 +145,7 @@ class ProcessPlace:
                     continue
                 if not line:
                     return
-                if b"[emerg]" in line:
+                if b"[emerg]" in line and start >= self._heeded:
                     self._complaint = said(line)
                 self._report(line)
         finally:
@@ -192,6 +193,11 @@ class ProcessPlace:
         ]
 
     # -- its configuration
+
+    @property
+    def identity(self) -> str:
+        """Each start is another one: it may not have come up with what it had."""
+        return str(self.starts)
 
     async def locate(self) -> View:
         """This host, or the container that the agent itself runs in."""
@@ -256,6 +262,7 @@ class ProcessPlace:
         self._complaint = ""
         master = self._master
         if master is None or not await self._is_ready(master):
+            self._heeded, self._complaint = self.starts + 1, ""  # whatever the one that has ended said of what it had
             self._wanted.set()
             return
         self._old = await asyncio.to_thread(master.workers)

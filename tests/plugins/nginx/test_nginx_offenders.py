@@ -23,6 +23,7 @@ class Nginx:
     """A nginx that refuses some hosts, alone or together."""
 
     identity = "1"
+    is_here = False
 
     def __init__(self, *refused: set[str]) -> None:
         self.refused = list(refused)
