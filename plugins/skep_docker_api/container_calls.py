@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 from aiohttp import web
@@ -24,6 +25,7 @@ __all__ = [
     "pass_unknown",
     "passing",
     "refresh",
+    "refresh_all",
     "refreshing",
     "remove",
     "stopping",
@@ -57,6 +59,19 @@ async def refresh(agent: Agent, node: str, id_: str) -> None:
     with contextlib.suppress(SkepError, TimeoutError):
         async with asyncio.timeout(_REFRESH_SECONDS):
             await agent.cluster.refresh_container(node, id_)
+
+
+async def refresh_all(agent: Agent, node: str, ids: Iterable[str]) -> None:
+    """`refresh` of several containers, eight at a time."""
+    limit = asyncio.Semaphore(8)
+
+    async def one(id_: str) -> None:
+        async with limit:
+            await refresh(agent, node, id_)
+
+    async with asyncio.TaskGroup() as group:
+        for id_ in ids:
+            group.create_task(one(id_), name=f"refresh {id_[:12]}")
 
 
 def refreshing(request: web.Request, container: Container) -> OnAnswer:

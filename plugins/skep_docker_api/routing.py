@@ -19,7 +19,7 @@ __all__ = ["Handler", "agent_of", "application", "plugin_of"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SUBJECTS = (
-    "containers", "execs", "streams", "build", "buildkit", "events", "transfer", "images", "networks", "system", "volumes", "fallback"
+    "prunes", "containers", "execs", "streams", "build", "buildkit", "events", "transfer", "images", "networks", "system", "volumes", "fallback"
 )  # fmt: skip
 _PLUGIN: web.AppKey[DockerApiPlugin] = web.AppKey("plugin")
 _TUNNELLED = ("docker", "api.moby.localhost")

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 
-from skep import Agent, Engine, ExpressionError, RequestError
-from skep_docker_api.answers import merged, successes
+from skep import Agent, ExpressionError, RequestError
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
 from skep_docker_api.image_names import find_images, normal_name
 from skep_docker_api.lookups import find_container
-from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
-from skep_docker_api.queries import json_answer
+from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.refreshing import when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
@@ -102,21 +99,7 @@ async def commit(request: web.Request) -> web.StreamResponse:
         return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
 
 
-async def prune(request: web.Request) -> web.Response:
-    """`docker builder prune`, on all nodes that answer."""
-    agent = agent_of(request)
-
-    async def ask(node: str, engine: Engine) -> Any:
-        query = request.rel_url.raw_query_string
-        answer = await engine.call("POST", "/build/prune", query=query, timeout=120)
-        return msgspec.json.decode(answer, type=dict[str, Any])
-
-    total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
-    return json_answer(total or {"CachesDeleted": None, "SpaceReclaimed": 0})
-
-
 ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/build", build),
-    ("POST", "/build/prune", prune),
     ("POST", "/commit", commit),
 ]

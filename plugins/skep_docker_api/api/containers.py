@@ -10,7 +10,7 @@ from operator import attrgetter
 import msgspec
 from aiohttp import web
 
-from skep import Agent, ConflictError, Engine, EngineError, SkepError
+from skep import ConflictError, Engine, EngineError
 from skep_docker_api import container_filters, inspections
 from skep_docker_api.container_calls import (
     changing,
@@ -148,50 +148,11 @@ async def rename(request: web.Request) -> web.StreamResponse:
         return await forward(request, engine, f"/containers/{container.id}/rename", on_answer=on_answer)
 
 
-class _Pruned(msgspec.Struct):
-    containers: list[str] | None = msgspec.field(name="ContainersDeleted", default=None)
-    space: int = msgspec.field(name="SpaceReclaimed", default=0)
-
-
-async def prune(request: web.Request) -> web.StreamResponse:
-    """Remove all stopped containers of the nodes that answer."""
-    agent, query = agent_of(request), request.rel_url.raw_query_string
-
-    async def ask(node: str, engine: Engine) -> _Pruned:
-        body = await engine.call("POST", "/containers/prune", query=query, timeout=_SIZE_SECONDS)
-        pruned = msgspec.json.decode(body, type=_Pruned)
-        await _refresh_all(agent, node, pruned.containers or [])
-        return pruned
-
-    answers = await ask_all(agent, healthy_nodes(agent), ask)
-    pruned = [answer for answer in answers.values() if isinstance(answer, _Pruned)]
-    errors = [answer for answer in answers.values() if isinstance(answer, SkepError)]
-    for error in errors:
-        if not pruned:
-            raise error
-        plugin_of(request).log.warning("prune: %s", error)
-    ids = [id_ for each in pruned for id_ in each.containers or ()]
-    return json_answer({"ContainersDeleted": ids or None, "SpaceReclaimed": sum(each.space for each in pruned)})
-
-
-async def _refresh_all(agent: Agent, node: str, ids: list[str]) -> None:
-    limit = asyncio.Semaphore(8)
-
-    async def one(id_: str) -> None:
-        async with limit:
-            await refresh(agent, node, id_)
-
-    async with asyncio.TaskGroup() as group:
-        for id_ in ids:
-            group.create_task(one(id_), name=f"refresh {id_[:12]}")
-
-
 REF = "/containers/{ref:.+}"
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/containers/json", list_containers),
     ("GET", "/containers/ps", list_containers),
     ("POST", "/containers/create", create),
-    ("POST", "/containers/prune", prune),
     ("GET", f"{REF}/json", inspect),
     ("POST", f"{REF}/rename", rename),
     *(("POST", f"{REF}/{action}", changing(action)) for action in ("start", "pause", "unpause", "update")),

@@ -85,11 +85,6 @@ async def remove(request: web.Request) -> web.Response:
     return json_answer(unique(row for rows in answers.values() for row in rows))
 
 
-class _Pruned(msgspec.Struct):
-    deleted: list[dict[str, Any]] | None = msgspec.field(name="ImagesDeleted", default=None)
-    space: int = msgspec.field(name="SpaceReclaimed", default=0)
-
-
 async def _change(request: web.Request, method: str, action: str) -> dict[str, list[dict[str, Any]]]:
     """Do it on all nodes that hold the image and answer; read their images again; hand out their answers or raise their errors."""
     agent, name = agent_of(request), request.match_info["name"]
@@ -105,21 +100,6 @@ async def _change(request: web.Request, method: str, action: str) -> dict[str, l
     return successes(await ask_all(agent, [each.node for each in held.values()], change))
 
 
-async def prune(request: web.Request) -> web.Response:
-    """`docker image prune`, on all nodes that answer."""
-    agent = agent_of(request)
-
-    async def ask(node: str, engine: Engine) -> _Pruned:
-        query = request.rel_url.raw_query_string
-        answer = await engine.call("POST", "/images/prune", query=query, timeout=_CHANGE_TIME)
-        await refresh_list(agent, node, "images")
-        return msgspec.json.decode(answer, type=_Pruned)
-
-    pruned = successes(await ask_all(agent, healthy_nodes(agent), ask)).values()
-    deleted = unique(row for each in pruned for row in each.deleted or ())
-    return json_answer({"ImagesDeleted": deleted or None, "SpaceReclaimed": sum(each.space for each in pruned)})
-
-
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/images/json", list_),
     ("GET", "/images/get", save),
@@ -128,6 +108,5 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/images/{name:.+}/history", on_one),
     ("POST", "/images/{name:.+}/push", on_one),
     ("POST", "/images/{name:.+}/tag", tag),
-    ("POST", "/images/prune", prune),
     ("DELETE", "/images/{name:.+}", remove),
 ]

@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from skep import Agent, ConflictError, Container, Engine, Network, NodeState, RequestError
-from skep_docker_api.answers import merged, successes
+from skep import Agent, ConflictError, Container, Network, NodeState, RequestError
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
 from skep_docker_api.listings import NETWORK_FILTERS, is_predefined, list_networks
 from skep_docker_api.lookups import find_container
-from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
+from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.queries import decode_body, filters, json_answer
 from skep_docker_api.refreshing import refresh_list, when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
@@ -110,29 +109,9 @@ def _has(node: NodeState | None, network: Network) -> bool:
     return node is not None and any(each.id == network.id for each in node.networks)
 
 
-class _Pruned(msgspec.Struct):
-    names: list[str] | None = msgspec.field(name="NetworksDeleted", default=None)
-
-
-async def prune(request: web.Request) -> web.Response:
-    """`docker network prune`, on all nodes that answer."""
-    agent, shows_nodes = agent_of(request), plugin_of(request).shows_nodes
-
-    async def ask(node: str, engine: Engine) -> Any:
-        query = request.rel_url.raw_query_string
-        answer = await engine.call("POST", "/networks/prune", query=query, timeout=120)
-        await refresh_list(agent, node, "networks")
-        names = msgspec.json.decode(answer, type=_Pruned).names or []
-        return {"NetworksDeleted": [f"{node}/{name}" for name in names] if shows_nodes else names}
-
-    total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
-    return json_answer(total if total and total["NetworksDeleted"] else {"NetworksDeleted": None})
-
-
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/networks", list_),
     ("POST", "/networks/create", create),
-    ("POST", "/networks/prune", prune),
     ("POST", "/networks/{name:.+}/connect", attach),
     ("POST", "/networks/{name:.+}/disconnect", attach),
     ("GET", "/networks/{name:.+}", inspect),

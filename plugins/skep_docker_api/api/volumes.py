@@ -8,14 +8,13 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from skep import Agent, Engine, NotFoundError, RequestError
-from skep_docker_api.answers import merged, successes
+from skep import Agent, NotFoundError, RequestError
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
 from skep_docker_api.listings import VOLUME_FILTERS, list_volumes
-from skep_docker_api.nodes import ask_all, healthy_engine, healthy_nodes
+from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.queries import decode_body, filters, flag, json_answer
-from skep_docker_api.refreshing import refresh_list, when_changed
+from skep_docker_api.refreshing import when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
@@ -77,32 +76,9 @@ async def remove(request: web.Request) -> web.StreamResponse:
     return await forward(request, engine, _path(volume.name), on_end=when_changed(agent, node.name, "volumes"))
 
 
-class _Pruned(msgspec.Struct):
-    names: list[str] | None = msgspec.field(name="VolumesDeleted", default=None)
-    space: int = msgspec.field(name="SpaceReclaimed", default=0)
-
-
-async def prune(request: web.Request) -> web.Response:
-    """`docker volume prune`, on all nodes that answer."""
-    agent, shows_nodes = agent_of(request), plugin_of(request).shows_nodes
-
-    async def ask(node: str, engine: Engine) -> Any:
-        query = request.rel_url.raw_query_string
-        answer = await engine.call("POST", "/volumes/prune", query=query, timeout=120)
-        await refresh_list(agent, node, "volumes")
-        pruned = msgspec.json.decode(answer, type=_Pruned)
-        names = pruned.names or []
-        shown = [f"{node}/{name}" for name in names] if shows_nodes else names
-        return {"VolumesDeleted": shown, "SpaceReclaimed": pruned.space}
-
-    total = merged(successes(await ask_all(agent, healthy_nodes(agent), ask)).values())
-    return json_answer(total or {"VolumesDeleted": [], "SpaceReclaimed": 0})
-
-
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/volumes", list_),
     ("POST", "/volumes/create", create),
-    ("POST", "/volumes/prune", prune),
     ("GET", "/volumes/{name:.+}", inspect),
     ("DELETE", "/volumes/{name:.+}", remove),
 ]
