@@ -32,10 +32,12 @@ IMAGES = {
 """Programs that the images are made of, and their Debian packages."""
 
 PEERS = {
+    "docker-compose": "docker-compose",
     "pebble": "pebble",
     "wrk": "wrk",
 }
-"""What tests and measurements of nginx run against it: an authority that issues certificates, and a load of requests."""
+"""What tests and measurements run against skep and nginx: a client of the Docker API, an authority that issues certificates, a load of
+requests."""
 
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _ENGINE_PACKAGES = ("docker.io", "containerd")

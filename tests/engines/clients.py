@@ -16,7 +16,7 @@ import pytest
 from contrib.lab import Host, Lab
 from skep import Agent, parse_settings
 
-__all__ = ["Served", "one_and_four", "serving_engines"]
+__all__ = ["Served", "one_and_four", "plain_one_and_four", "serving_engines"]
 
 PLACEMENT = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
@@ -91,7 +91,17 @@ async def serving_engines(
 @pytest.fixture(params=["engine", "cluster_lab"], ids=["one", "four"])
 async def one_and_four(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     """One engine as a cluster, then the article's four."""
-    found: Host | Lab = request.getfixturevalue(request.param)
-    hosts = found.hosts if isinstance(found, Lab) else {found.name: found}
-    async with serving_engines(hosts, tmp_path) as served:
+    async with serving_engines(_hosts(request), tmp_path) as served:
         yield served
+
+
+@pytest.fixture(params=["engine", "cluster_lab"], ids=["one", "four"])
+async def plain_one_and_four(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """As `one_and_four`, with names as an engine lists them."""
+    async with serving_engines(_hosts(request), tmp_path, names="plain") as served:
+        yield served
+
+
+def _hosts(request: pytest.FixtureRequest) -> Mapping[str, Host]:
+    found: Host | Lab = request.getfixturevalue(request.param)
+    return found.hosts if isinstance(found, Lab) else {found.name: found}
