@@ -131,7 +131,7 @@ if TYPE_CHECKING:
         parse_plugin_settings,
         parse_settings,
     )
-    from skep.strict_json import strict_json
+    from skep.strict import strict_json
 
 __all__ = [
     "TLS",
@@ -281,8 +281,8 @@ _HOMES = {
     "models": "Container ContainerState Endpoint Health Image Mount Network Node NodeStatus Port Volume format_time natural_key "
     "split_reference with_overcommit",
     "scheduler": "EntryLabel FilterVerdict Mark NodeExplanation Placement PlacementError PlacementQuery PlacementRequest Room RoomSettings Scores Verdict",
-    "strict_json": "strict_json",
     "settings": "PluginSettings Seconds ServerTlsSettings Settings TlsSettings load_settings parse_plugin_settings parse_settings",
+    "strict": "strict_json",
 }
 _HOME = {name: f"skep.{module}" for module, names in _HOMES.items() for name in names.split()}
 

@@ -13,12 +13,18 @@ from skep_docker_api.status import is_running
 __all__ = ["from_engine", "from_state"]
 
 
-def from_engine(body: bytes, node: Node) -> bytes:
-    """An engine's answer with `Node` added, and the node's address where a published port is open on each of its addresses."""
+def from_engine(body: bytes, node: Node, *, hides_env: bool = False) -> bytes:
+    """An engine's answer with `Node` added, and the node's address where a published port is open on each of its addresses.
+
+    hides_env: the values of environment variables are left out.
+    """
     try:
         found = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EngineProtocolError(f"node {node.name}: unreadable container: {error}") from None
+    config = found.get("Config")
+    if hides_env and isinstance(config, dict):
+        config["Env"] = _names_alone(config.get("Env"))
     settings = found.get("NetworkSettings")
     ports = settings.get("Ports") if isinstance(settings, dict) else None
     ports = ports if isinstance(ports, dict) else {}
@@ -43,7 +49,12 @@ def node_block(node: Node) -> dict[str, Any]:
     }
 
 
-def from_state(container: Container, node: Node) -> dict[str, Any]:
+def _names_alone(env: Any) -> list[str]:
+    """Environment variables without their values."""
+    return [f"{str(entry).partition('=')[0]}=***" for entry in env] if isinstance(env, list | tuple) else []
+
+
+def from_state(container: Container, node: Node, *, hides_env: bool = False) -> dict[str, Any]:
     """An inspection with as much as is known while the engine is away. `Node` tells of that too, in `Error`."""
     path, _, arguments = container.command.partition(" ")
     return {
@@ -69,7 +80,7 @@ def from_state(container: Container, node: Node) -> dict[str, Any]:
         "Config": {
             "Hostname": container.hostname,
             "Image": container.image,
-            "Env": list(container.env),
+            "Env": _names_alone(container.env) if hides_env else list(container.env),
             "Labels": container.labels,
             "ExposedPorts": {f"{port.private}/{port.protocol}": {} for port in container.exposed},
         },

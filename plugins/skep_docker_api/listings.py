@@ -19,6 +19,7 @@ VOLUME_FILTERS = ("dangling", "driver", "label", "name", "node")
 Filters = Mapping[str, list[str]]
 Item = TypeVar("Item", Network, Volume)
 Test = Callable[[NodeState, Item], bool]
+Visible = Callable[[Mapping[str, str]], bool]
 
 _PREDEFINED = ("bridge", "host", "none", "nat", "ingress")
 
@@ -34,9 +35,11 @@ def shown_name(node: NodeState, item: Network | Volume, *, shows_nodes: bool) ->
     return f"{node.name}/{item.name}" if local and shows_nodes else item.name
 
 
-def list_networks(state: ClusterState, filters: Filters, *, shows_nodes: bool) -> list[dict[str, Any]]:
+def list_networks(
+    state: ClusterState, filters: Filters, *, shows_nodes: bool, visible: Visible | None = None
+) -> list[dict[str, Any]]:
     """Each network, one that spans nodes once. Raises RequestError (400) for a value that a filter cannot have."""
-    tests = _network_tests(state, filters, shows_nodes)
+    tests = [*_seen(visible), *_network_tests(state, filters, shows_nodes)]
     rows: dict[str, dict[str, Any]] = {}
     for node in state.nodes:
         for network in node.networks:
@@ -45,9 +48,11 @@ def list_networks(state: ClusterState, filters: Filters, *, shows_nodes: bool) -
     return list(rows.values())
 
 
-def list_volumes(state: ClusterState, filters: Filters, *, shows_nodes: bool) -> list[dict[str, Any]]:
+def list_volumes(
+    state: ClusterState, filters: Filters, *, shows_nodes: bool, visible: Visible | None = None
+) -> list[dict[str, Any]]:
     """Each volume, one of a driver that spans nodes once. Raises RequestError as `list_networks`."""
-    tests = _volume_tests(state, filters, shows_nodes)
+    tests = [*_seen(visible), *_volume_tests(state, filters, shows_nodes)]
     rows: dict[str, dict[str, Any]] = {}
     for node in state.nodes:
         for volume in node.volumes:
@@ -55,6 +60,10 @@ def list_volumes(state: ClusterState, filters: Filters, *, shows_nodes: bool) ->
             if key not in rows and all(test(node, volume) for test in tests):
                 rows[key] = {**_row(volume), "Name": shown_name(node, volume, shows_nodes=shows_nodes)}
     return list(rows.values())
+
+
+def _seen(visible: Visible | None) -> list[Callable[[NodeState, Any], bool]]:
+    return [] if visible is None else [lambda node, item: visible(item.labels or {})]
 
 
 def _row(item: Network | Volume) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def application(plugin: DockerApiPlugin) -> web.Application:
     that fit a request, the first answers.
     """
     guard = refuse_browsers({*_TUNNELLED, *plugin.settings.hosts}, f"plugins.{plugin.name}.hosts")
-    app = web.Application(middlewares=[error_middleware, guard], client_max_size=_LARGEST_BODY)
+    authorise = importlib.import_module(
+        "skep_docker_api.authorising"
+    ).authorise  # it finds the plugin through this module
+    app = web.Application(middlewares=[error_middleware, guard, authorise], client_max_size=_LARGEST_BODY)
     app[_PLUGIN] = plugin
     app.on_response_prepare.append(_introduce)
     for subject in _SUBJECTS:

@@ -1,5 +1,6 @@
 """What a plugin may implement."""
 
+from skep.hooks.api import ApiAnswered, ApiRequest, Client
 from skep.hooks.marker import hookimpl
 from skep.hooks.plugin import Plugin
 from skep.hooks.requests import (
@@ -14,6 +15,9 @@ from skep.hooks.requests import (
 )
 
 __all__ = [
+    "ApiAnswered",
+    "ApiRequest",
+    "Client",
     "ContainerCreating",
     "ContainerStopping",
     "CustomResource",

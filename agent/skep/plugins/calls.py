@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skep.errors import ExpressionError, RequestError
-from skep.hooks import ContainerCreating
+from skep.hooks import ApiRequest, ContainerCreating
 from skep.plugins.limits import CutOffError, limited
 from skep.plugins.record import PluginState, Record
 
 __all__ = ["ask", "contribution", "refuses", "rule"]
 
 _ANSWERS: Mapping[str, tuple[type, ...]] = {
+    "api_answered": (),
+    "api_request": (ApiRequest,),
     "container_creating": (ContainerCreating,),
     "container_stopping": (),
     "expression_kinds": (Mapping,),
@@ -24,13 +26,14 @@ _ANSWERS: Mapping[str, tuple[type, ...]] = {
 
 def refuses(hook: str) -> bool:
     """Whether a request is refused when this hook fails: what might have said no must be heard."""
-    return hook in ("filter_nodes", "container_creating")
+    return hook in ("filter_nodes", "container_creating", "api_request")
 
 
 def _refusal(record: Record, hook: str, error: BaseException | None = None) -> RequestError:
     if error is not None:
+        status = 503 if hook == "api_request" else 500
         what = str(error) if isinstance(error, CutOffError) else f"{type(error).__name__}: {error}"
-        return RequestError(f"plugin {record.name} failed in {hook}, so the request is refused: {what}", status=500)
+        return RequestError(f"plugin {record.name} failed in {hook}, so the request is refused: {what}", status=status)
     why = record.why or "it has not started yet"
     return RequestError(f"the request is refused, as plugin {record.name} must allow it and cannot: {why}", status=503)
 

@@ -7,14 +7,11 @@ that comes twice is refused. What an engine gets is this body encoded again, nev
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from skep.errors import RequestError
+from skep.strict import strict_json
 
 __all__ = ["read_body"]
 
@@ -38,7 +35,6 @@ _MOVED = {
     "CpuShares": ("CpuShares", int),
     "Cpuset": ("CpusetCpus", str),
 }
-_DEEPEST = 100  # Docker's own bodies have eight levels
 _ENDPOINT = "Aliases DriverOpts GwPriority IPAMConfig Links MacAddress NetworkID"
 
 
@@ -65,19 +61,7 @@ def read_body(data: bytes) -> dict[str, Any]:
 
     Raises RequestError (400) naming the place for what is not one JSON object, has a key twice, or a number that JSON does not have.
     """
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise _refused("it begins with a byte order mark: expected {")
-    try:
-        msgspec.json.decode(data, type=dict[str, msgspec.Raw])  # strict, and tells the place
-        body = json.loads(data, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_float)
-        if data.count(b"[") + data.count(b"{") > _DEEPEST:
-            _check_depth(body)
-    except msgspec.MsgspecError as error:
-        raise _refused(str(error)) from None
-    except RecursionError:
-        raise _refused("it is nested too deeply") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise _refused(str(error)) from None
+    body = strict_json(data, "container configuration")
     return _at_home(_canonical(body))
 
 
@@ -95,40 +79,6 @@ def _at_home(body: dict[str, Any]) -> dict[str, Any]:
 
 def _refused(what: str) -> RequestError:
     return RequestError(f"invalid container configuration: {what}")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:60]!r} comes twice in one object")
-    return found
-
-
-def _check_depth(body: dict[str, Any]) -> None:
-    level: list[Any] = [body]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for each in level
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return
-    raise RecursionError
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text[:20]} is too large")
-    return number
 
 
 def _canonical(body: dict[str, Any]) -> dict[str, Any]:

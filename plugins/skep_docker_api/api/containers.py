@@ -12,6 +12,7 @@ from aiohttp import web
 
 from skep import ConflictError, Engine, EngineError
 from skep_docker_api import container_filters, inspections
+from skep_docker_api.authorising import hides_env, visible
 from skep_docker_api.container_calls import (
     changing,
     client_of,
@@ -46,6 +47,8 @@ async def list_containers(request: web.Request) -> web.StreamResponse:
             asked[name] = [value]
     limit = max(0, integer(request, "limit") or 0)
     tests = container_filters.tests(state, asked)
+    if (may_see := visible(request)) is not None:
+        tests.insert(0, lambda container: may_see(container.labels))
     if not (flag(request, "all") or limit or "status" in asked or "before" in asked or "since" in asked):
         up = {node.name for node in state.nodes if node.node.is_healthy}
         tests.insert(0, lambda container: is_running(container) and container.node in up)
@@ -94,7 +97,7 @@ async def inspect(request: web.Request) -> web.StreamResponse:
     node = agent.cluster.state.get_node(container.node)
     assert node is not None
     if not node.node.is_healthy:
-        return json_answer(inspections.from_state(container, node.node))
+        return json_answer(inspections.from_state(container, node.node, hides_env=hides_env(request)))
     engine = engine_of(request, container)
     path = f"/containers/{container.id}/json"
     version = await engine_version(request, engine)
@@ -105,7 +108,8 @@ async def inspect(request: web.Request) -> web.StreamResponse:
         if error.status == 404:  # the state is behind
             await refresh(agent, container.node, container.id)
         raise
-    return web.Response(body=inspections.from_engine(body, node.node), content_type="application/json")
+    shown = inspections.from_engine(body, node.node, hides_env=hides_env(request))
+    return web.Response(body=shown, content_type="application/json")
 
 
 async def wait(request: web.Request) -> web.StreamResponse:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from skep import RequestError, TemporaryError
+from skep_docker_api.authorising import visible
 from skep_docker_api.event_filters import event_filter
 from skep_docker_api.event_log import MergedEvent
 from skep_docker_api.queries import filters
 from skep_docker_api.routing import Handler, plugin_of
 
 __all__ = ["ROUTES"]
+
+Fits = Callable[[Mapping[str, Any]], bool]
 
 _SECONDS = re.compile(r"(\d{1,12})(?:\.(\d{0,9})\d*)?", re.ASCII)
 _ON_ITS_WAY = 0.3  # seconds that an event may take to get here
@@ -32,7 +36,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     if since is not None and until is not None and since > until:
         told = f"`since` time ({request.query['since']}) cannot be after `until` time ({request.query['until']})"
         raise RequestError(told)
-    fits = event_filter(filters(request, None))
+    fits = _seen(visible(request), event_filter(filters(request, None)))
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     with log.reading() as reader:
@@ -48,6 +52,13 @@ async def events(request: web.Request) -> web.StreamResponse:
                     new = [event for event in batch if event.key not in seen and (until is None or event.at <= until)]
                     await _send(request, response, new, fits)
     return response
+
+
+def _seen(visible: Callable[[Mapping[str, str]], bool] | None, fits: Fits) -> Fits:
+    """As `fits`, and what the client may see: the labels of a container are among the attributes of its events."""
+    if visible is None:
+        return fits
+    return lambda event: visible((event.get("Actor") or {}).get("Attributes") or {}) and fits(event)
 
 
 async def _send(

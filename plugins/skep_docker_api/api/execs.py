@@ -14,7 +14,7 @@ from skep_docker_api.nodes import first_answer, healthy_engine, healthy_nodes
 from skep_docker_api.queries import decode_body
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "find_exec"]
 
 _ASK_SECONDS = 5.0
 
@@ -48,7 +48,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 async def start(request: web.Request) -> web.StreamResponse:
     """Run it: detached, or on this connection."""
-    engine, path = await _exec(request)
+    engine, path = await find_exec(request)
     body = await request.read()
     wanted = await decode_body(request, _Start) if body else _Start()
     if wanted.detach:
@@ -58,17 +58,17 @@ async def start(request: web.Request) -> web.StreamResponse:
 
 async def inspect(request: web.Request) -> web.StreamResponse:
     """How it stands."""
-    engine, path = await _exec(request)
+    engine, path = await find_exec(request)
     return await forward(request, engine, f"{path}/json", timeout=engine.read_timeout)
 
 
 async def resize(request: web.Request) -> web.StreamResponse:
     """Tell the size of its terminal."""
-    engine, path = await _exec(request)
+    engine, path = await find_exec(request)
     return await forward(request, engine, f"{path}/resize")
 
 
-async def _exec(request: web.Request) -> tuple[Engine, str]:
+async def find_exec(request: web.Request) -> tuple[Engine, str]:
     """The engine that runs the exec that the path names, and its path there. Raises NotFoundError."""
     agent, known = agent_of(request), plugin_of(request).execs
     id_ = request.match_info["id"]

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from skep import Agent, ConflictError, Container, Network, NodeState, RequestError
+from skep_docker_api.authorising import visible
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
 from skep_docker_api.listings import NETWORK_FILTERS, is_predefined, list_networks
@@ -23,7 +24,8 @@ __all__ = ["ROUTES"]
 async def list_(request: web.Request) -> web.Response:
     """`docker network ls`, from the cluster's state."""
     wanted, shows_nodes = filters(request, NETWORK_FILTERS), plugin_of(request).shows_nodes
-    return json_answer(list_networks(agent_of(request).cluster.state, wanted, shows_nodes=shows_nodes))
+    state = agent_of(request).cluster.state
+    return json_answer(list_networks(state, wanted, shows_nodes=shows_nodes, visible=visible(request)))
 
 
 async def inspect(request: web.Request) -> web.StreamResponse:

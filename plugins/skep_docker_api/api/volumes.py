@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from skep import Agent, NotFoundError, RequestError
+from skep_docker_api.authorising import visible
 from skep_docker_api.choice import choose_node
 from skep_docker_api.forward import forward
 from skep_docker_api.listings import VOLUME_FILTERS, list_volumes
@@ -23,7 +24,8 @@ __all__ = ["ROUTES"]
 async def list_(request: web.Request) -> web.Response:
     """`docker volume ls`, from the cluster's state."""
     wanted, shows_nodes = filters(request, VOLUME_FILTERS), plugin_of(request).shows_nodes
-    volumes = list_volumes(agent_of(request).cluster.state, wanted, shows_nodes=shows_nodes)
+    state = agent_of(request).cluster.state
+    volumes = list_volumes(state, wanted, shows_nodes=shows_nodes, visible=visible(request))
     return json_answer({"Volumes": volumes, "Warnings": None})
 
 

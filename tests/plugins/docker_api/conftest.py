@@ -48,13 +48,19 @@ class Api:
 
 @asynccontextmanager
 async def serve(
-    *names: str, settings: dict[str, Any] | None = None, plugins: Iterable[Plugin] = (), **options: Any
+    *names: str,
+    settings: dict[str, Any] | None = None,
+    plugins: Iterable[Plugin] = (),
+    tables: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Api]:
     engines = {name: EmbeddedEngine(name, **options) for name in names or ("n1", "n2")}
     for engine in engines.values():
         await engine.start("tcp://127.0.0.1:0")
     try:
-        found = parse_settings({"cluster": {"engines": [engine.url for engine in engines.values()]}})
+        found = parse_settings(
+            {"cluster": {"engines": [engine.url for engine in engines.values()]}, "plugins": tables or {}}
+        )
         plugin = DockerApiPlugin(DockerApiPlugin.Settings(**{"listen": ("tcp://127.0.0.1:0",)} | (settings or {})))
         plugin.name = "docker_api"
         async with Agent(found, plugins=[Healthy(), Fewest(), *plugins, plugin]) as agent:
