@@ -26,6 +26,7 @@ FOLDERS = {
 """Where nginx-proxy looks for the operator's files."""
 _CERTIFICATES = "/etc/nginx/certs"
 _PROXY = "/etc/nginx/proxy.conf"
+_CHALLENGES = "/usr/share/nginx/html"  # where acme-companion puts them
 
 
 class _Reader:
@@ -78,6 +79,7 @@ def nginx_table(environment: Mapping[str, str], resolv: Path = RESOLV) -> dict[s
         "filters": [entry.strip() for entry in reader.text("DOCKER_CONTAINER_FILTERS").split(",") if entry.strip()],
         "include_proxy": _PROXY if Path(_PROXY).exists() else "",
         "tls": _tls(reader, ipv6=ipv6),
+        "acme": {"folder": _CHALLENGES},
     }
     if label := reader.text("NGINX_CONTAINER_LABEL"):
         table |= {"mode": "container", "container": {"label": label}}
