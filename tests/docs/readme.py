@@ -30,6 +30,13 @@ def sections(text: str) -> dict[str, list[str]]:
     return found
 
 
+def answers(text: str, *titles: str) -> dict[str, str]:
+    """What is shown of commands' answers in these sections."""
+    parts = dict(part.partition("\n")[::2] for part in re.split(r"^## ", text, flags=re.MULTILINE))
+    found = (re.findall(r"^\$ (.*)\n((?:(?!\$ |```).*\n)+)", parts[title], re.MULTILINE) for title in titles)
+    return dict(pair for pairs in found for pair in pairs)
+
+
 def _commands(block: str) -> Iterator[str]:
     command = ""
     for line in block.splitlines():

@@ -16,7 +16,7 @@ import pytest
 
 from contrib.lab import Host
 from contrib.lab.fixtures import require_engines
-from tests.docs.readme import README, ROOT, Done, clean_environ, run, sections, session
+from tests.docs.readme import README, ROOT, Done, answers, clean_environ, run, sections, session
 
 COMMANDS = sections(README.read_text())
 CLUSTER = ("One Docker API over many hosts", "nginx before the whole cluster")
@@ -24,6 +24,7 @@ REFUSED = "docker run -d -e constraint:model==quantum redis"
 
 NOT_PASTED = {
     "make run": "runs until Ctrl-C: test_make_run",
+    "make aws-demo                                           # in one terminal": "runs until Ctrl-C: test_readme_aws.py",
     "make test": "this is part of it",
     "make packages": "asks Debian's archive; require_engines knows whether all is there",
     ". .venv/bin/activate": "these tests may run in another environment; its commands come first here",
@@ -50,7 +51,7 @@ def folder() -> Iterator[Path]:
 def test_each_command_is_run_or_has_its_reason() -> None:
     everything = [command for commands in COMMANDS.values() for command in commands]
     assert set(NOT_PASTED) <= set(everything), "a reason for a command that is not in the README"
-    tested = pasted(*CLUSTER, "The agent of one host")
+    tested = pasted(*CLUSTER, "The agent of one host", "AWS")
     assert [command for command in everything if command not in NOT_PASTED] == tested
 
 
@@ -105,7 +106,7 @@ SAID = [
 """What commands print, as expressions."""
 
 
-SHOWN = dict(re.findall(r"^\$ (.*)\n((?:(?!\$ |```).*\n)+)", README.read_text(), re.MULTILINE))
+SHOWN = answers(README.read_text(), *CLUSTER)
 """What the README shows of commands' answers."""
 
 
