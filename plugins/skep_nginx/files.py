@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -74,15 +75,24 @@ def read_files(vhosts: str, passwords: str) -> Files:
     return Files(vhosts.rstrip("/"), passwords.rstrip("/"), names[0], names[1], version)
 
 
-def _entries(folder: str) -> Iterator[tuple[str, int, int]]:
-    """Names, sizes and times of a folder's files."""
+def _entries(folder: str) -> Iterator[tuple[str, int, int, int, int]]:
+    """Names of a folder's files, and by what a change of them is known.
+
+    A link whose file is gone counts: nginx refuses a site that includes it, and lets nobody in by such a file of passwords, while without
+    it everybody would be let in.
+    """
     if not folder:
         return
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_file():
-                    status = entry.stat()
-                    yield entry.name, status.st_size, status.st_mtime_ns
+        entries = list(os.scandir(folder))
     except FileNotFoundError:
         return
+    for entry in entries:
+        try:
+            status = entry.stat()
+        except FileNotFoundError:
+            if entry.is_symlink():
+                yield entry.name, 0, 0, 0, 0
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield entry.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev

@@ -8,7 +8,7 @@ from skep_nginx.directives import Directive, Line, Ours, map_block
 from skep_nginx.model import Proxy
 from skep_nginx.render.style import Style
 
-__all__ = ["header_lines"]
+__all__ = ["header_lines", "ignored_lines"]
 
 _CGI = {
     "QUERY_STRING": "$query_string",
@@ -40,13 +40,10 @@ _IGNORED = ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Charset")
 def header_lines(proxy: Proxy, style: Style) -> Iterable[Directive]:
     """For `http { }`, from where locations inherit them."""
     maps, headers = _headers(style)
-    spoken = {location.protocol for site in proxy.sites for location in site.locations}
+    spoken = _spoken(proxy)
     yield from maps
     for name, value in {**headers, "Upgrade": "$skep_upgrade", "Connection": "$skep_connection"}.items():
         yield Line("proxy_set_header", (name, Ours(value)))
-    # Buffering stays a container's to say; where nginx looks for files, how fast it sends and in what encoding does not.
-    for kind in ("proxy", *sorted(spoken & {"fastcgi", "uwsgi"}), *(("grpc",) if spoken & {"grpc", "grpcs"} else ())):
-        yield Line(f"{kind}_ignore_headers", _IGNORED)
     if spoken & {"grpc", "grpcs"}:
         for name, value in headers.items():
             yield Line("grpc_set_header", (name, Ours(value)))
@@ -55,6 +52,20 @@ def header_lines(proxy: Proxy, style: Style) -> Iterable[Directive]:
         yield from _params("fastcgi_param", {**_CGI, **_FASTCGI}, headers)
     if "uwsgi" in spoken:
         yield from _params("uwsgi_param", {**_CGI, "PATH_INFO": "$document_uri"}, headers)
+
+
+def ignored_lines(proxy: Proxy) -> Iterable[Directive]:
+    """What containers cannot tell nginx, whatever file of the operator's stands in the place of `header_lines`.
+
+    Buffering stays theirs to say; where nginx looks for files, how fast it sends and in what encoding does not.
+    """
+    spoken = _spoken(proxy)
+    for kind in ("proxy", *sorted(spoken & {"fastcgi", "uwsgi"}), *(("grpc",) if spoken & {"grpc", "grpcs"} else ())):
+        yield Line(f"{kind}_ignore_headers", _IGNORED)
+
+
+def _spoken(proxy: Proxy) -> set[str]:
+    return {location.protocol for site in proxy.sites for location in site.locations}
 
 
 def _params(directive: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Iterable[Line]:

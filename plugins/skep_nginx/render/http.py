@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from skep_nginx.directives import Directive, Line, Ours, map_block
 from skep_nginx.model import Proxy
-from skep_nginx.render.headers import header_lines
+from skep_nginx.render.headers import header_lines, ignored_lines
 from skep_nginx.render.style import Style
 
 __all__ = ["http_lines"]
@@ -56,6 +56,7 @@ def http_lines(proxy: Proxy, style: Style) -> tuple[Directive, ...]:
         map_block("$http_upgrade", "$skep_upgrade", {"default": "", "websocket": "websocket"}),
         map_block("$http_upgrade", "$skep_connection", {"default": "", "websocket": "upgrade"}),
         map_block("$server_port", "$skep_host_port", {"default": ":$server_port", "80": "", "443": ""}),
+        *ignored_lines(proxy),
         *((Line("include", (style.proxy_include,)),) if style.proxy_include else _towards_containers(proxy, style)),
         *((Line("include", (style.include,)),) if style.include else ()),
     )

@@ -5,6 +5,7 @@ Only YAML's events are looked at: nothing is made from tags, and there are no an
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,24 @@ Value = str | None | dict[str, Any]
 
 def parse_multiports(text: str, *, most: int, regexes: bool = True) -> tuple[SiteWish, ...]:
     """The sites, sorted. Raises ValueError, naming what is wrong and what would be right."""
+    if len(text) > _LONGEST:
+        raise _wrong(f"it has {len(text)} characters, at most {_LONGEST} are taken")
+    found = _parse(text, most, regexes)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(text: str, most: int, regexes: bool) -> tuple[SiteWish, ...] | str:
+    """The sites, or what is wrong: a container that changes often still has the same text."""
+    try:
+        return _sites(text, most, regexes=regexes)
+    except ValueError as error:
+        return str(error)
+
+
+def _sites(text: str, most: int, *, regexes: bool) -> tuple[SiteWish, ...]:
     hosts = _load(text)
     if not isinstance(hosts, dict):
         raise _wrong("expected hosts, each with paths, such as 'shop.example: {/: {port: 8080}}'")
@@ -50,10 +69,12 @@ def _site(name: str, value: Value, *, regexes: bool) -> SiteWish:
         raise _wrong(f"host {host} has {short(min(unknown))}: expected paths, external_http_port, external_https_port")
     if len(paths) > _MOST_PATHS:
         raise _wrong(f"host {host} has {len(paths)} paths: at most {_MOST_PATHS} are taken")
+    wishes = sorted((_path(path, entry) for path, entry in paths.items()), key=lambda each: each.path)
+    if len({wish.path for wish in wishes}) < len(wishes):
+        raise _wrong(f"host {host} names a path twice")
     return SiteWish(
         host,
-        tuple(sorted((_path(path, entry) for path, entry in paths.items()), key=lambda each: each.path))
-        or (PathWish(),),
+        tuple(wishes) or (PathWish(),),
         parse_port(f"{NAME}: external_http_port", _scalar(entries.get("external_http_port"))),
         parse_port(f"{NAME}: external_https_port", _scalar(entries.get("external_https_port"))),
     )
@@ -87,14 +108,12 @@ def _scalar(value: Value) -> str:
 
 
 def _load(text: str) -> Value:
-    if len(text) > _LONGEST:
-        raise _wrong(f"it has {len(text)} characters, at most {_LONGEST} are taken")
     try:
         import yaml
     except ImportError:
         raise _wrong("the agent lacks a reader of YAML: pip install 'skep[nginx]'") from None
     try:
-        events = iter(yaml.parse(text, Loader=yaml.SafeLoader))
+        events = iter(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         next(events), next(events)  # the stream's and the document's beginning
         value = _value(next(events), events, 0)
         next(events)
@@ -104,6 +123,8 @@ def _load(text: str) -> Value:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise _wrong(f"it is no YAML: {short(str(getattr(error, 'problem', None) or error))}{where}") from None
+    except UnicodeError:
+        raise _wrong("it is no YAML: expected text in UTF-8") from None
     except StopIteration:
         return None
     return value

@@ -1,5 +1,8 @@
 """What variables and labels may say; hosts and ports are test_nginx_hosts."""
 
+import time
+import tracemalloc
+
 import pytest
 
 from skep import Container
@@ -99,6 +102,8 @@ def test_values_that_are_refused(name: str, text: str) -> None:
         ("a.example: {" + ", ".join(f"/{n}: {{}}" for n in range(65)) + "}", "has 65 paths"),
         ("{" * 5000, "levels deep|no YAML|no name"),
         ("\0", "no YAML"),
+        ("\udcff: {}", "no YAML"),
+        ('a.example: {"/x": {}, "/x ": {}}', "names a path twice"),
     ],
 )
 def test_yaml_that_is_refused(text: str, why: str) -> None:
@@ -106,6 +111,39 @@ def test_yaml_that_is_refused(text: str, why: str) -> None:
         parse_multiports(text, most=32)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "{" * 16_000,
+            "[" * 16_000,
+            "a: " * 5_000,
+            "? " * 8_000,
+            "- " * 8_000,
+            "'" + "x" * 16_000,
+            "|\n" + " x\n" * 5_000,
+        ),
+        "a: &a {}\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(900)),
+        "x" * 2**20,
+        *("{" * 2**20, "#" * 16_000, "{" + "a," * 8_000, "%TAG ! x\n" * 1_600),
+    ],
+)
+def test_hostile_yaml_costs_little(text: str) -> None:
+    tracemalloc.start()
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"^VIRTUAL_HOST_MULTIPORTS: "):
+        parse_multiports(text, most=32)
+    assert time.process_time() - began < 0.5
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+
+
+def test_the_same_text_is_parsed_once() -> None:
+    text = "once.example: {/: {port: 80}}"
+    assert parse_multiports(text, most=32) is parse_multiports(text, most=32)
+    assert parse_multiports("{}", most=32) == ()
 
 
 def test_yaml_and_its_defaults() -> None:
