@@ -76,7 +76,7 @@ async def forward(
     given. headers: instead of the client's (without those for a single hop). timeout: seconds until the engine answers.
     on_answer: awaited when the engine has answered, before the client is told anything.
     on_body: awaited when the first of the answer's body has come, before it is handed on.
-    on_end: awaited when the engine's answer is complete, before the client is told that it is.
+    on_end: awaited when the engine's answer is complete, before the client is told that it is; bytes that it returns are told too.
 
     A client that goes away ends the request to the engine; one that does not read holds the engine back. Raises as
     `Engine.stream`.
@@ -118,7 +118,9 @@ async def _hand_on(
                 on_body = None
             await response.write(chunk)
     if on_end is not None:
-        await on_end(answer.status)
+        more = await on_end(answer.status)
+        if isinstance(more, bytes) and more:
+            await response.write(more)
     await response.write_eof()
     return response
 

@@ -37,6 +37,10 @@ class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
     """Names by which clients reach plain tcp addresses; IP addresses, `localhost` and this machine's own name need no mention."""
     names: Literal["auto", "node", "plain"] = "auto"
     """How containers are listed: `node/name`, or as an engine does; `auto` puts the node before it where there is more than one."""
+    build_images: Literal["node", "all"] = "node"
+    """Where images that were built or committed here are: "node", on the node where they were made; "all": copied to all that answer."""
+    pull_constraints: tuple[str, ...] = ()
+    """To which nodes images are pulled, loaded and imported, such as `storage==ssd`; a request may say something else."""
 
     def __post_init__(self) -> None:
         if not self.listen:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from skep import EngineError, EngineProtocolError
 
-__all__ = ["Progress", "json_lines", "raise_for_status"]
+__all__ = ["Progress", "json_lines", "raise_for_error", "raise_for_status"]
 
 _MAX_LINE = 2**20
 _MAX_ERROR = 2**16
@@ -38,10 +38,7 @@ class Progress:
 
     async def add_from(self, node: str, title: str, line: dict[str, Any]) -> None:
         """Send a line that an engine sent, under its node's name; a step of the whole becomes `title : step`. Raises EngineError."""
-        if "error" in line or "errorDetail" in line:
-            detail = line.get("errorDetail")
-            message = detail.get("message") if isinstance(detail, dict) else None
-            raise EngineError(500, str(message or line.get("error") or "failed"))
+        raise_for_error(line)
         text = str(line.get("status") or line.get("stream") or "").strip()
         if "progressDetail" in line or "progress" in line:
             kept: dict[str, Any] = {key: line[key] for key in ("progress", "progressDetail") if key in line}
@@ -59,6 +56,14 @@ class Progress:
             await self.response.prepare(self._request)
         await self.response.write_eof()
         return self.response
+
+
+def raise_for_error(line: dict[str, Any]) -> None:
+    """Raise EngineError where an engine's line of progress says that it failed."""
+    if "error" in line or "errorDetail" in line:
+        detail = line.get("errorDetail")
+        message = detail.get("message") if isinstance(detail, dict) else None
+        raise EngineError(500, str(message or line.get("error") or "failed"))
 
 
 async def json_lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

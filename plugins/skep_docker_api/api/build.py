@@ -11,12 +11,13 @@ from aiohttp import web
 
 from skep import Agent, ExpressionError, RequestError
 from skep_docker_api.choice import choose_node
-from skep_docker_api.forward import forward
+from skep_docker_api.forward import OnAnswer, forward
 from skep_docker_api.image_names import find_images, normal_name
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.refreshing import when_changed
 from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.spreading import spread
 
 __all__ = ["ROUTES"]
 
@@ -50,8 +51,22 @@ async def build(request: web.Request) -> web.StreamResponse:
     engine = healthy_engine(agent, node, "the build")
     places.put(node, build_id, request.query.get("session", ""))
     async with plugin_of(request).pending.on(node, "the build"):
-        end = when_changed(agent, node, "images")
+        end = _when_made(request, node, request.query.getall("t", []))
         return await forward(request, engine, "/build", query=urlencode(pairs), on_end=end)
+
+
+def _when_made(request: web.Request, node: str, names: list[str], *, tells: bool = True) -> OnAnswer:
+    """For `forward`: have the image known, and by the setting on all nodes; `tells`: the answer has lines of progress."""
+    agent, refreshed = agent_of(request), when_changed(agent_of(request), node, "images")
+
+    async def on_end(status: int) -> bytes:
+        await refreshed(status)
+        if status < 300 and plugin_of(request).settings.build_images == "all":
+            told = await spread(agent, node, names)
+            return told if tells else b""
+        return b""
+
+    return on_end
 
 
 def _arguments(request: web.Request) -> dict[str, str | None]:
@@ -89,12 +104,14 @@ def _number(request: web.Request, name: str) -> int:
 
 
 async def commit(request: web.Request) -> web.StreamResponse:
-    """`docker commit`: the image is on the container's node alone."""
+    """`docker commit`: on the container's node."""
     agent, name = agent_of(request), request.query.get("container", "")
     container = find_container(agent.cluster.state, name)
     engine = healthy_engine(agent, container.node, f"container {name}")
     pairs = [(key, container.id if key == "container" else value) for key, value in request.query.items()]
-    end = when_changed(agent, container.node, "images")
+    name_given = request.query.get("repo", "")
+    names = [f"{name_given}:{tag}" if (tag := request.query.get("tag")) else name_given] if name_given else []
+    end = _when_made(request, container.node, names, tells=False)
     async with plugin_of(request).pending.on(container.node, f"commit {name}"):
         return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
 

@@ -9,7 +9,9 @@ from skep_docker_api.choice import choose_node
 from skep_docker_api.container_calls import client_of
 from skep_docker_api.forward import forward, tunnel
 from skep_docker_api.nodes import healthy_engine, healthy_nodes
+from skep_docker_api.refreshing import refresh_list
 from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.spreading import names_on, spread
 
 __all__ = ["ROUTES"]
 
@@ -29,7 +31,12 @@ async def grpc(request: web.Request) -> web.StreamResponse:
     agent, places = agent_of(request), plugin_of(request).build_places
     healthy = {node.name for node in healthy_nodes(agent)}
     node = places.of_client(client_of(request), healthy.__contains__, lambda: choose_node(agent))
-    return await tunnel(request, _engine(agent, node), "/grpc")
+    before = names_on(agent, node)
+    answer = await tunnel(request, _engine(agent, node), "/grpc")
+    if plugin_of(request).settings.build_images == "all":
+        await refresh_list(agent, node, "images")
+        await spread(agent, node, [tag for tag, id_ in names_on(agent, node).items() if before.get(tag) != id_])
+    return answer
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:

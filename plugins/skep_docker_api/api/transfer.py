@@ -8,7 +8,7 @@ import logging
 from aiohttp import web
 
 from skep import Engine, RequestError, SkepError
-from skep_docker_api.choice import any_engine
+from skep_docker_api.choice import any_engine, constrained_nodes
 from skep_docker_api.fanout import Branch, fan_out
 from skep_docker_api.forward import engine_version, forward, headers_upward
 from skep_docker_api.nodes import healthy_nodes
@@ -18,6 +18,7 @@ from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES"]
 
+_HEADER = "X-Skep-Constraint"
 _log = logging.getLogger("skep.plugins.docker_api")
 
 
@@ -43,9 +44,9 @@ async def _on_all(
 ) -> web.StreamResponse:
     agent = agent_of(request)
     only = any_engine(agent)  # there is one at least
-    if len(agent.cluster.state.nodes) == 1:
+    if len(agent.cluster.state.nodes) == 1 and not _constraints(request):
         return await _on_only(request, only, healthy_nodes(agent)[0].name, path)
-    nodes = [node.name for node in healthy_nodes(agent)]
+    nodes = constrained_nodes(agent, _constraints(request))
     progress, errors, loaded = Progress(request), dict[str, str](), dict[str, None]()
     branches = {node: Branch(node) for node in nodes} if upload else {}
 
@@ -72,6 +73,12 @@ async def _on_all(
         for text in loaded:
             await progress.add({"stream": f"{text}\n"})
     return await progress.finish({node: errors[node] for node in nodes if node in errors})
+
+
+def _constraints(request: web.Request) -> list[str]:
+    """Which nodes are wanted: by the query (`constraint=storage==ssd`) or a header, as often as there are constraints; else by the setting."""
+    asked = [*request.query.getall("constraint", []), *request.headers.getall(_HEADER, [])]
+    return asked or list(plugin_of(request).settings.pull_constraints)
 
 
 async def _on_only(request: web.Request, engine: Engine, node: str, path: str) -> web.StreamResponse:
