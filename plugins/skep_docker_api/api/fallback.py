@@ -29,6 +29,7 @@ async def not_here(request: web.Request) -> web.StreamResponse:
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("*", "/containers/{path:.+}", pass_unknown),
+    ("PUT", "/volumes/{name:.+}", not_here),
     *(("*", f"/{subject}{rest}", not_here) for subject in _NOT_HERE for rest in ("", "/{rest:.*}")),
     ("*", "/{path:.*}", page_not_found),
 ]
