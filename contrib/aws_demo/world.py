@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["OUTPUTS", "QUESTIONS", "fill"]
+__all__ = ["OUTPUTS", "QUESTIONS", "STACK", "fill"]
 
 QUESTIONS = {
     "elasticache": "CacheId=prod-cache",
@@ -25,10 +25,11 @@ OUTPUTS = {
     "Greeting": "two words, and an = sign",
 }
 """What the stack `prod` puts out, besides its queue's address."""
-_STACK = {
+STACK: dict[str, Any] = {
     "Resources": {"Jobs": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "prod-jobs"}}},
     "Outputs": {key: {"Value": value} for key, value in OUTPUTS.items()} | {"JobsUrl": {"Value": {"Ref": "Jobs"}}},
 }
+"""The template of `prod`."""
 _SUBNETS = {"public-a": "10.20.0.0/24", "public-b": "10.20.1.0/24", "private-a": "10.20.10.0/24"}
 
 
@@ -41,7 +42,7 @@ def fill(url: str, region: str) -> None:
     def client(service: str) -> Any:
         return session.client(service, endpoint_url=url)
 
-    client("cloudformation").create_stack(StackName="prod", TemplateBody=json.dumps(_STACK))
+    client("cloudformation").create_stack(StackName="prod", TemplateBody=json.dumps(STACK))
     # A replication group: moto's single clusters have no nodes, and so no endpoint.
     client("elasticache").create_replication_group(
         ReplicationGroupId="prod-cache", ReplicationGroupDescription="the counter's redis", Engine="redis"
