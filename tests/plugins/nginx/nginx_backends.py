@@ -17,9 +17,11 @@ async def exchange(
     """One request, and the whole answer."""
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"{before}{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n".encode())
-        answer = await reader.read()
-        writer.close()
+        with contextlib.closing(writer):
+            writer.write(
+                f"{before}{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n".encode()
+            )
+            answer = await reader.read()
     return answer.decode("latin-1")
 
 

@@ -34,9 +34,9 @@ async def ask(port: int, host: str, path: str = "/", headers: str = "", ip: str 
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(ip, port)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n".encode())
-            answer = (await reader.read()).decode()
-            writer.close()
+            with contextlib.closing(writer):
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n".encode())
+                answer = (await reader.read()).decode()
     except (OSError, TimeoutError):
         return 0, ""
     head, _, body = answer.partition("\r\n\r\n")
