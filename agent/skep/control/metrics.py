@@ -34,7 +34,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 async def exposition(agent: Agent) -> str:
     """All metrics of an agent as a text. A plugin whose metrics fail is left out, and counted."""
     process = await asyncio.to_thread(lambda: list(_process()))
-    return render([*_agent(agent), *_engines(agent), *_plugins(agent), *process, *_contributed(agent)])
+    return render(
+        [*_agent(agent), *_engines(agent), *_plugins(agent), *_lookups(agent), *process, *_contributed(agent)]
+    )
 
 
 def render(metrics: Iterable[Metric]) -> str:
@@ -124,6 +126,15 @@ _PLUGIN_COUNTERS = {
     "seconds": "Time in the plugin's hooks.",
     "dropped": "Events that the plugin was too slow for.",
 }
+
+
+def _lookups(agent: Agent) -> Iterator[Metric]:
+    for (name, result), count in sorted(agent.lookups.counts.items()):
+        labels = (("lookup", name), ("result", result))
+        yield Metric("skep_lookups_total", count, "Questions to lookups by how they ended.", "counter", labels)
+    for name, seconds in sorted(agent.lookups.seconds.items()):
+        help_ = "Time until lookups were answered, but for answers that were kept."
+        yield Metric("skep_lookup_seconds_total", seconds, help_, "counter", (("lookup", name),))
 
 
 def _contributed(agent: Agent) -> Iterator[Metric]:

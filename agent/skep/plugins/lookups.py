@@ -6,12 +6,23 @@ import asyncio
 import json
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from skep.errors import NotFoundError, PluginError, PropertyError, SkepError, TemporaryError
+from skep.errors import (
+    AmbiguousError,
+    DeniedError,
+    NotFoundError,
+    NotReadyError,
+    PluginError,
+    PropertyError,
+    RequestError,
+    SkepError,
+    TemporaryError,
+)
 from skep.hooks import Lookup, Values
 from skep.plugins.limits import CutOffError, limited
 
@@ -22,14 +33,28 @@ __all__ = ["Lookups"]
 
 _log = logging.getLogger("skep.lookups")
 _MOST_ANSWERS = 1000
+_SUCCESS, _KEPT, _CANCELLED, _TIMEOUT, _BROKEN = "success", "kept", "cancelled", "timeout", "broken"
+_FAILURES: Mapping[type[SkepError], str] = {
+    NotFoundError: "not_found",
+    AmbiguousError: "ambiguous",
+    PropertyError: "bad_property",
+    DeniedError: "denied",
+    NotReadyError: "not_ready",
+    TemporaryError: "temporary",
+    RequestError: "refused",
+}
+"""What the failures are called in metrics; the first class that fits."""
+_OF_THE_PLUGIN = "denied", "temporary", _TIMEOUT, _BROKEN
+"""Failures that are no answers: they count as errors of the plugin."""
 
 
 class _Question:
-    """One that is being asked, and how many wait for its answer."""
+    """One that is being asked, how many wait for its answer, and whether one has waited too long."""
 
-    def __init__(self, task: asyncio.Task[Values]) -> None:
-        self.task = task
+    def __init__(self) -> None:
+        self.task: asyncio.Task[Values]
         self.waiting = 0
+        self.is_late = False
 
 
 class Lookups:
@@ -39,6 +64,11 @@ class Lookups:
         self._plugins = plugins
         self._answers: OrderedDict[str, tuple[float, Values]] = OrderedDict()
         self._questions: dict[str, _Question] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """How often each lookup ended how, by name and result: success, kept (an answer that was there already), timeout, cancelled (nobody
+        waited any more), broken, or one of the failures that skep.errors tells apart."""
+        self.seconds: Counter[str] = Counter()
+        """How long the plugins took for all but kept answers, by lookup."""
 
     @cached_property
     def known(self) -> Mapping[str, Lookup]:
@@ -67,7 +97,9 @@ class Lookups:
         _check(name, lookup, asked)
         key = json.dumps([name, asked], sort_keys=True)
         values = self._kept(key, lookup.max_age if max_age is None else max_age)
-        if values is None:
+        if values is not None:
+            self.counts[name, _KEPT] += 1
+        else:
             values = await self._shared(key, name, asked, lookup.timeout if timeout is None else timeout)
         return Values(values, values.secret)
 
@@ -79,13 +111,15 @@ class Lookups:
         """Wait for the answer to a question that others may wait for too; the last who leaves ends it."""
         question = self._questions.get(key)
         if question is None:
-            task = asyncio.create_task(self._resolve(key, name, asked), name=f"plugin {self._owned[name][0]}: {name}")
-            question = self._questions[key] = _Question(task)
-            task.add_done_callback(lambda _: self._forget(key, question))
+            question = self._questions[key] = _Question()
+            asking = self._resolve(key, name, asked, question)
+            question.task = asyncio.create_task(asking, name=f"plugin {self._owned[name][0]}: {name}")
+            question.task.add_done_callback(lambda _: self._forget(key, question))
         question.waiting += 1
         try:
             await asyncio.wait([question.task], timeout=timeout)
             if not question.task.done():
+                question.is_late = True
                 raise TemporaryError(f"lookup {name}: no answer within {timeout:g} s")
         finally:
             question.waiting -= 1
@@ -100,9 +134,40 @@ class Lookups:
         if self._questions.get(key) is question:
             del self._questions[key]
 
-    async def _resolve(self, key: str, name: str, asked: Mapping[str, str | list[str]]) -> Values:
-        plugin, lookup = self._owned[name]
+    async def _resolve(self, key: str, name: str, asked: Mapping[str, str | list[str]], question: _Question) -> Values:
         started = time.monotonic()
+        with self._counted(name, question):
+            values = await self._answered(name, asked)
+        self._answers[key] = (started, values)
+        self._answers.move_to_end(key)
+        if len(self._answers) > _MOST_ANSWERS:
+            self._answers.popitem(last=False)
+        return values
+
+    @contextmanager
+    def _counted(self, name: str, question: _Question) -> Iterator[None]:
+        counters = self._plugins.counters(self._owned[name][0], f"lookup {name}")
+        counters.calls += 1
+        started = time.monotonic()
+        result = _SUCCESS
+        try:
+            yield
+        except SkepError as error:
+            result = next((text for kind, text in _FAILURES.items() if isinstance(error, kind)), _BROKEN)
+            raise
+        except asyncio.CancelledError:
+            result = _TIMEOUT if question.is_late else _CANCELLED
+            raise
+        finally:
+            took = time.monotonic() - started
+            counters.seconds += took
+            counters.errors += result in _OF_THE_PLUGIN
+            counters.timeouts += result == _TIMEOUT
+            self.seconds[name] += took
+            self.counts[name, result] += 1
+
+    async def _answered(self, name: str, asked: Mapping[str, str | list[str]]) -> Values:
+        plugin, lookup = self._owned[name]
         try:
             values: Values = await limited(lookup.timeout, lookup.resolve, asked, name=f"plugin {plugin}: {name}")
         except SkepError:
@@ -114,10 +179,6 @@ class Lookups:
             raise PluginError(f"plugin {plugin}: lookup {name} failed: {type(error).__name__}: {error}") from error
         if not isinstance(values, Values):
             raise PluginError(f"plugin {plugin}: lookup {name}: expected Values, got {type(values).__name__}")
-        self._answers[key] = (started, values)
-        self._answers.move_to_end(key)
-        if len(self._answers) > _MOST_ANSWERS:
-            self._answers.popitem(last=False)
         return values
 
     async def aclose(self) -> None:

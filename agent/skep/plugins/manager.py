@@ -240,6 +240,10 @@ class PluginManager:
                 return found[0]
         return ""
 
+    def counters(self, plugin: str, hook: str) -> HookCounters:
+        """What is counted of a hook of a plugin that the settings name, or of something else that it does."""
+        return self._records[plugin].counters(hook)
+
     def statuses(self) -> list[PluginStatus]:
         """What has become of the plugins that the settings name, in order, and which others are installed."""
         own = [record.status() for record in self._records.values()]

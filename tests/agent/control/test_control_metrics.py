@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 
-from skep import Metric, Plugin
+from skep import Lookup, Metric, Plugin, Values
 from skep.control.metrics import render
 
 _SAMPLE = re.compile(
@@ -21,6 +21,16 @@ class CountingPlugin(Plugin):
 
     def metrics(self) -> Iterable[Metric]:
         return [Metric("counting_things_total", 3, "Things.", "counter", (("kind", "odd"),))]
+
+
+class LookingPlugin(Plugin):
+    name = "looking"
+
+    def lookups(self) -> Mapping[str, Lookup]:
+        return {"thing": Lookup(resolve=self.resolve)}
+
+    async def resolve(self, properties: Mapping[str, str | list[str]]) -> Values:
+        return Values({"A": "1"})
 
 
 class FailingPlugin(Plugin):
@@ -55,6 +65,17 @@ async def test_every_line_is_prometheus_text(serve: Any) -> None:
     assert 'skep_engine_calls_total{node="one"}' in text
     assert 'counting_things_total{kind="odd"} 3' in text
     assert "process_resident_memory_bytes" in text
+
+
+async def test_lookups_are_counted_by_how_they_ended(serve: Any) -> None:
+    served = await serve(LookingPlugin)
+    await served.agent.lookup("thing", {})
+    await served.agent.lookup("thing", {})
+    _, text = await served.ask("GET", "/metrics")
+    assert 'skep_lookups_total{lookup="thing",result="success"} 1' in text
+    assert 'skep_lookups_total{lookup="thing",result="kept"} 1' in text
+    assert 'skep_lookup_seconds_total{lookup="thing"} ' in text
+    assert 'skep_plugin_calls_total{plugin="looking"} 2' in text  # it was asked for its lookups, and one question
 
 
 @pytest.mark.parametrize("plugin", [FailingPlugin, SpoilingPlugin])

@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-from skep import Agent, Lookup, NotFoundError, NotReadyError, Plugin, PluginError, PropertyError, TemporaryError, Values
+from skep import (
+    Agent,
+    AmbiguousError,
+    DeniedError,
+    Lookup,
+    NotFoundError,
+    NotReadyError,
+    Plugin,
+    PluginError,
+    PropertyError,
+    SkepError,
+    TemporaryError,
+    Values,
+)
 
 
 class Asked:
@@ -201,3 +214,49 @@ def test_the_policy_is_the_actions_by_what_they_are_on() -> None:
     assert lookup.policy(role="arn:r")["Statement"][-1:] == [  # type: ignore[index]
         {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": "arn:r"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "result", "errors"),
+    [
+        (NotFoundError("no"), "not_found", 0),
+        (AmbiguousError("two", ("a", "b")), "ambiguous", 0),
+        (PropertyError("no"), "bad_property", 0),
+        (NotReadyError("no"), "not_ready", 0),
+        (DeniedError("no"), "denied", 1),
+        (TemporaryError("no"), "temporary", 1),
+        (ValueError("no"), "broken", 1),
+    ],
+)
+async def test_questions_are_counted_by_how_they_ended(failure: Exception, result: str, errors: int) -> None:
+    asked = Asked(failure)
+    async with asking(asked) as agent:
+        with pytest.raises(SkepError):
+            await agent.lookup("thing", {})
+        asked.answer = {"A": "2"}
+        for _ in range(3):
+            await agent.lookup("thing", {})
+        assert agent.lookups.counts == {("thing", result): 1, ("thing", "success"): 1, ("thing", "kept"): 2}
+        assert set(agent.lookups.seconds) == {"thing"}
+        (row,) = [each for each in agent.plugins.report() if each["name"] == "brings"]
+        counted = row["hooks"]["lookup thing"]
+        assert (counted["calls"], counted["errors"], counted["timeouts"]) == (2, errors, 0)
+        assert counted["seconds"] >= 0
+
+
+async def test_questions_that_end_without_an_answer_are_counted() -> None:
+    asked = Asked(held=True)
+    async with asking(asked) as agent:
+        with pytest.raises(TemporaryError):
+            await agent.lookup("thing", {}, timeout=0.01)
+        task = asyncio.create_task(agent.lookup("thing", {}))
+        while len(asked.properties) < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+        while asked.ended < 2:
+            await asyncio.sleep(0)
+        await asyncio.wait([task])
+        assert agent.lookups.counts == {("thing", "timeout"): 1, ("thing", "cancelled"): 1}
+        with pytest.raises(NotFoundError):
+            await agent.lookup("made-up", {})
+        assert {name for name, _ in agent.lookups.counts} == {"thing"}
