@@ -186,6 +186,9 @@ class _Worker:
                 continue
             except SkepError as error:
                 await self._failed(str(error))
+            except Exception as error:  # a mistake of ours with one file shall not end the others
+                self.job.log.exception("the actions of file %s failed", self.job.file)
+                await self._failed(f"{type(error).__name__}; the log says more")
             else:
                 await self._finished(pending)
 
