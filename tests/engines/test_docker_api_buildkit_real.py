@@ -33,7 +33,7 @@ def trixie(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def endpoint(lab: Lab, folder: Path, **more: Any) -> AsyncIterator[Endpoint]:
     url = f"unix://{folder}/skep.sock"
-    placement = {name: {} for name in ("health", "affinity", "constraint", "spread")}
+    placement: dict[str, dict[str, Any]] = {name: {} for name in ("health", "affinity", "constraint", "spread")}
     settings = {
         "cluster": {"engines": [host.url for host in lab.hosts.values()]},
         "plugins": {**placement, "docker_api": {"listen": [url], **more}},
