@@ -37,7 +37,7 @@ class Backend:
         self._session = AwsSession(options)
         self._attempts = attempts
         self._rates = rates
-        self._own = Place(role=role, external_id=external_id)
+        self._own = Place(options.region, role=role, external_id=external_id)
         self._paces: dict[tuple[Place, str], Pace] = {}
 
     async def call(self, place: Place, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

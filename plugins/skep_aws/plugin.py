@@ -112,6 +112,8 @@ class AwsPlugin(Plugin):
         async def resolve(properties: Mapping[str, str | list[str]]) -> Values:
             if name == "stack":  # an attribute for templates, where it is one value; here each output is one already
                 properties = {"Environment": "false", **properties}
+            if self.settings.region:
+                properties = {"Region": self.settings.region, **properties}
             try:
                 found = await resolvers.resolve(name, properties, self._opened())
             except resolvers.Unresolved as error:

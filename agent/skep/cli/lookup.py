@@ -29,6 +29,13 @@ _MASK = "********"
 @click.option("--env", "as_env", is_flag=True, help="Print a file for docker run --env-file.")
 @click.option("--policy", is_flag=True, help="Print the least IAM policy that NAME needs, and ask nothing.")
 @click.option(
+    "--partition",
+    type=click.Choice(["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b"]),
+    default="aws",
+    show_default=True,
+    help="With --policy: the part of AWS that it is for.",
+)
+@click.option(
     "--show-secrets", is_flag=True, help="Show secret values in the table; --json and --env always have them."
 )
 @wait_option("for what is not ready yet, or away")
@@ -40,6 +47,7 @@ def lookup(
     as_json: bool,
     as_env: bool,
     policy: bool,
+    partition: str,
     show_secrets: bool,
     wait: float,
     name: str | None,
@@ -61,7 +69,7 @@ def lookup(
         raise NotFoundError(f"there is no lookup {name!r}; known are {', '.join(sorted(known)) or 'none'}")
     asked = _properties(properties)
     if policy:
-        return show_json(known[name].policy(role=asked.get("RoleArn", "")))
+        return show_json(known[name].policy(asked.get("RoleArn", ""), partition))
     if not asked:
         return _describe(name, known[name])
     values = asyncio.run(_ask(settings, name, asked, wait))

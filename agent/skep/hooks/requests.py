@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -81,7 +82,7 @@ class Lookup:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What is answered, with a text for people; `*` as in `properties`."""
     actions: Mapping[str, str] = field(default_factory=dict)
-    """The IAM actions that `resolve` may call, each with the ARN that it needs them on (`*`: any)."""
+    """The IAM actions that `resolve` may call, each with the ARN that it needs them on (`*`: any), as it is in the partition `aws`."""
     package: str = ""
     """A package that has the same resolver for a place without skep, as AWS Lambda: only the standard library is imported, and modules of
     its own by relative imports. It has `async resolve(name, properties, aws)`; see skep_aws/resolvers. "" is none."""
@@ -90,10 +91,14 @@ class Lookup:
     timeout: float = 30.0
     """How long `resolve` may take, in seconds."""
 
-    def policy(self, role: str = "") -> dict[str, object]:
-        """The least IAM policy that it needs, as a document; `role`: the ARN of a role that it takes on."""
+    def policy(self, role: str = "", partition: str = "aws") -> dict[str, object]:
+        """The least IAM policy that it needs, as a document.
+
+        role: the ARN of a role that it takes on. partition: of AWS, what ARNs begin with: `aws`, `aws-cn`, `aws-us-gov`.
+        """
         by_resource: dict[str, list[str]] = {}
-        wanted = dict(self.actions) | ({"sts:AssumeRole": role} if role else {})
+        own = {action: re.sub("^arn:aws:", f"arn:{partition}:", resource) for action, resource in self.actions.items()}
+        wanted = own | ({"sts:AssumeRole": role} if role else {})
         for action, resource in sorted(wanted.items()):
             by_resource.setdefault(resource, []).append(action)
         statements = [{"Effect": "Allow", "Action": each, "Resource": arn} for arn, each in by_resource.items()]

@@ -67,7 +67,7 @@ class Lookups:
         self.counts: Counter[tuple[str, str]] = Counter()
         """How often each lookup ended how, by name and result: success, kept (an answer that was there already), timeout, cancelled (nobody
         waited any more), broken, or one of the failures that skep.errors tells apart."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
         """How long the plugins took for all but kept answers, by lookup."""
 
     @cached_property
@@ -163,7 +163,7 @@ class Lookups:
             counters.seconds += took
             counters.errors += result in _OF_THE_PLUGIN
             counters.timeouts += result == _TIMEOUT
-            self.seconds[name] += took
+            self.seconds[name] = self.seconds.get(name, 0.0) + took
             self.counts[name, result] += 1
 
     async def _answered(self, name: str, asked: Mapping[str, str | list[str]]) -> Values:

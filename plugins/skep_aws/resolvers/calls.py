@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -13,6 +14,14 @@ __all__ = ["Aws", "Calls", "Place", "Values", "together"]
 
 T = TypeVar("T")
 _MOST_PAGES = 1000
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+}
+"""By how the names of regions begin; all others are `aws`."""
 
 
 class Values(dict[str, "str | list[str]"]):
@@ -32,6 +41,14 @@ class Place:
     """The ARN of a role to take on."""
     external_id: str = ""
     session: str = "skep"
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS, as its ARNs begin: `aws`, `aws-cn`. Without a role and a region, that of the environment's region."""
+        if self.role:
+            return self.role.split(":")[1] if self.role.count(":") else "aws"
+        region = self.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 class Aws(Protocol):

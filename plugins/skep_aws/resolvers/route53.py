@@ -21,7 +21,7 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
     if bool(zone_id) == bool(domain):
         raise bad("DomainName", "expected one of DomainName and ZoneId")
     if zone_id:
-        return _values(await _zone(zone_id, call))
+        return _values(await _zone(zone_id, call), call.place.partition)
     name = _canonical(domain)
     parents = [name]
     if asked.flag("MatchParent", default=False):
@@ -29,7 +29,7 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
         parents = [".".join(labels[start:]) for start in range(len(labels))]
     for each in parents:
         if found := await _matching(each, asked, call):
-            return _chosen(each, found)
+            return _values(_chosen(each, found), call.place.partition)
     kind = {"true": "private ", "false": "public "}.get(asked.text("Private"), "")
     raise Unresolved(NOT_FOUND, f"there is no {kind}hosted zone {domain}" + (" or above" if len(parents) > 1 else ""))
 
@@ -81,7 +81,7 @@ def _vpcs(zone: dict[str, Any]) -> list[str]:
     return sorted(each["VPCId"] for each in zone.get("VPCs") or ())
 
 
-def _chosen(name: str, found: list[dict[str, Any]]) -> Values:
+def _chosen(name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
     if len(found) > 1:
         listed = []
         for each in found:
@@ -92,10 +92,10 @@ def _chosen(name: str, found: list[dict[str, Any]]) -> Values:
         raise Unresolved(
             AMBIGUOUS, f"{len(found)} hosted zones are called {name}; say Private, VpcId or ZoneId: {shown}", listed
         )
-    return _values(found[0])
+    return found[0]
 
 
-def _values(found: dict[str, Any]) -> Values:
+def _values(found: dict[str, Any], partition: str) -> Values:
     zone = found["HostedZone"]
     config = zone.get("Config") or {}
     zone_id = zone["Id"].rpartition("/")[2]
@@ -105,7 +105,7 @@ def _values(found: dict[str, Any]) -> Values:
         "ResourceRecordSetCount": text(zone.get("ResourceRecordSetCount", 0)),
         "Private": text(bool(config.get("PrivateZone", False))),
         "Comment": config.get("Comment", ""),
-        "Arn": f"arn:aws:route53:::hostedzone/{zone_id}",
+        "Arn": f"arn:{partition}:route53:::hostedzone/{zone_id}",
     }
     if servers := (found.get("DelegationSet") or {}).get("NameServers"):
         values["NameServers"] = commas(servers)

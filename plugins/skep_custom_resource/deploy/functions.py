@@ -31,9 +31,7 @@ def role_name(account: Account, name: str) -> str:
 
 def policy(account: Account, name: str, lookup: Lookup, assume: str = "") -> dict[str, Any]:
     """The least that the function may do: its calls, and its own log."""
-    document: dict[str, Any] = json.loads(
-        json.dumps(lookup.policy(assume)).replace('"arn:aws:', f'"arn:{account.partition}:')
-    )
+    document: dict[str, Any] = json.loads(json.dumps(lookup.policy(assume, account.partition)))
     logs = f"arn:{account.partition}:logs:{account.where}:{account.id}:log-group:/aws/lambda/{function_name(name)}"
     document["Statement"].append({"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": logs})
     writes = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"{logs}:*"}

@@ -211,6 +211,13 @@ def test_the_policy_is_the_actions_by_what_they_are_on() -> None:
             {"Effect": "Allow", "Action": ["ssm:Get"], "Resource": "arn:p"},
         ],
     }
+
+
+def test_the_policy_is_of_a_partition_of_aws() -> None:
+    lookup = Lookup(resolve=Asked(), actions={"ssm:Get": "arn:aws:ssm:*:*:parameter/*", "ec2:A": "*"})
+    policy: Any = lookup.policy("arn:aws-cn:iam::1:role/r", "aws-cn")
+    resources = {each["Resource"] for each in policy["Statement"]}
+    assert resources == {"*", "arn:aws-cn:ssm:*:*:parameter/*", "arn:aws-cn:iam::1:role/r"}
     assert lookup.policy(role="arn:r")["Statement"][-1:] == [  # type: ignore[index]
         {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": "arn:r"}
     ]

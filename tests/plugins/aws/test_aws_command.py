@@ -105,6 +105,12 @@ def completed(words: str, start: str) -> list[str]:
     return [line.partition(",")[2] for line in result.output.splitlines() if line]
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_the_policy_of_a_partition(skep: Callable[..., Result], partition: str) -> None:
+    policy = json.loads(skep("--policy", "ssm", "--partition", partition).output)
+    assert [each["Resource"] for each in policy["Statement"]] == [f"arn:{partition}:ssm:*:*:parameter/*"]
+
+
 def test_completion() -> None:
     assert completed("skep lookup", "s") == ["secret", "ssm", "stack"]
     assert completed("skep lookup stack", "Stack") == ["StackName="]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from skep import Agent, AmbiguousError, NotFoundError, PropertyError
+from tests.plugins.aws.conftest import agent_at
 
 Client = Callable[..., Any]
 
@@ -143,6 +144,16 @@ async def test_zones(agent: Agent, client: Client) -> None:
     assert (await agent.lookup("route53", {"ZoneId": public}))["Name"] == "example.com"
     with pytest.raises(NotFoundError, match="no hosted zone with the id ZNONE"):
         await agent.lookup("route53", {"ZoneId": "ZNONE"})
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+async def test_a_zones_arn_is_of_its_partition(moto: str, client: Client, region: str, partition: str) -> None:
+    made = client("route53", region).create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
+    async with agent_at(moto, region=region) as agent:
+        values = await agent.lookup("route53", {"DomainName": "example.com"})
+    assert values["Arn"] == f"arn:{partition}:route53:::{made.removeprefix('/')}"
 
 
 async def test_a_zone_of_other_letters(agent: Agent, client: Client) -> None:
