@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from skep import NotFoundError, NotReadyError, RequestError, SkepError, Values
+from skep import NotFoundError, RequestError, SkepError, TemporaryError, Values
 from skep_envfile.settings import FileSettings, SourceSettings
 from skep_envfile.values import Gathered, merge, select
 
@@ -74,10 +74,10 @@ class Round:
 
 
 def _named(source: SourceSettings, error: SkepError) -> SkepError:
-    """The same error, saying which lookup was asked."""
-    if str(error).startswith(f"lookup {source.lookup}"):
-        return error
-    text = f"{source.lookup}: {error}"
-    if isinstance(error, NotReadyError):
-        return NotReadyError(text, delay=error.delay)
-    return type(error)(text) if type(error) in (RequestError, NotFoundError) else error
+    """The same failure, saying which lookup was asked."""
+    text = str(error)
+    if not text.startswith(f"lookup {source.lookup}"):
+        text = f"{source.lookup}: {text}"
+    if isinstance(error, TemporaryError):
+        return TemporaryError(text, delay=error.delay)
+    return RequestError(text, status=error.status if isinstance(error, RequestError) else 500)
