@@ -1,13 +1,6 @@
 """Who may do what through the Docker API."""
 
-from __future__ import annotations
+from skep_policy.plugin import PolicyPlugin
+from skep_policy.settings import PolicySettings, Rule
 
-from skep import Plugin
-
-__all__ = ["PolicyPlugin"]
-
-
-class PolicyPlugin(Plugin):
-    """Decides who may do what."""
-
-    name = "policy"
+__all__ = ["PolicyPlugin", "PolicySettings", "Rule"]

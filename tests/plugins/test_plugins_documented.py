@@ -16,8 +16,8 @@ from skep.settings import OWNED, describe, parse_plugin_settings
 
 NAMES = sorted(path.name.removeprefix("skep_") for path in Path(__file__).parents[2].glob("plugins/skep_*"))
 KEY = re.compile(r"#(?P<key>[a-z0-9_]+) = (?P<value>.+)")
-HEADER = re.compile(r"#?\[plugins\.(?P<table>[a-z_.]+)\]")
-ROW = re.compile(r"\| `(?P<key>[a-z0-9_.]+)` \| (?P<default>.+?) \| .+ \|")
+HEADER = re.compile(r"#?\[plugins\.(?P<table>[a-zA-Z_.]+)\]")
+ROW = re.compile(r"\| `(?P<key>[a-zA-Z0-9_.]+)` \| (?P<default>.+?) \| .+ \|")
 
 
 def load(name: str) -> tuple[Any, Path]:
