@@ -64,6 +64,7 @@ class Actions:
     ) -> None:
         self._log = log
         self._journal = Journal(state.with_name(f"{state.stem}-actions.json"))
+        self._loading = asyncio.Lock()
         self._loaded = False
         self._workers = {
             name: _Worker(Job(agent, log, name, file, values), self._journal)
@@ -107,16 +108,16 @@ class Actions:
         return ActionStatus() if worker is None else worker.status
 
     async def _load(self) -> None:
-        if self._loaded:
-            return
-        self._loaded = True
-        try:
-            await self._journal.load()
-        except (OSError, ValueError) as error:
-            self._log.warning("what actions were yet to be done is not known: %s", error)
-        for name, pending in dict(self._journal.files).items():
-            worker = self._workers.get(name)
-            await self._resume(name, pending, worker)
+        async with self._loading:  # nothing may be noted meanwhile: it would be taken for what an earlier run has left
+            if self._loaded:
+                return
+            try:
+                await self._journal.load()
+            except (OSError, ValueError) as error:
+                self._log.warning("what actions were yet to be done is not known: %s", error)
+            for name, pending in dict(self._journal.files).items():
+                await self._resume(name, pending, self._workers.get(name))
+            self._loaded = True
 
     async def _resume(self, name: str, pending: Pending, worker: _Worker | None) -> None:
         """Go on where an earlier run was stopped, if the file is still the one that it was for."""

@@ -130,7 +130,7 @@ async def test_signals_and_restarts_go_to_running_containers_with_the_label(site
     await site.change(URL="two")
     await site.done()
     assert (told(site, "kill"), told(site, "restart")) == (["web", "web"], ["cache", "cache"])
-    assert json.loads(site.journal.read_text()) == {}
+    await wait_for(lambda: json.loads(site.journal.read_text()) == {})
 
 
 async def test_recreated_it_has_the_new_values_and_all_else_as_it_was(site: Site) -> None:
