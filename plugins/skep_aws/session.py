@@ -26,6 +26,23 @@ _RENEW_BEFORE = timedelta(minutes=5)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
 
+_NO_KEYS = (
+    "NoCredentials",
+    "PartialCredentials",
+    "CredentialRetrieval",
+    "TokenRetrieval",
+    "SSOToken",
+    "UnauthorizedSSO",
+)
+"""How botocore's errors begin where it finds no keys: a client would never look again, but there may be some later."""
+
+
+def _is_about_keys(error: Exception) -> bool:
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else ""
+    return code in _EXPIRED or type(error).__name__.startswith(_NO_KEYS)
+
+
 @dataclass(frozen=True)
 class AwsOptions:
     """What all clients have in common; "" is what botocore finds by itself. Times are in seconds."""
@@ -90,8 +107,7 @@ class AwsSession:
             answer: dict[str, Any] = await getattr(client.client, xform_name(operation))(**parameters)
             return answer
         except Exception as error:
-            response = getattr(error, "response", None)
-            if isinstance(response, dict) and response.get("Error", {}).get("Code") in _EXPIRED:
+            if _is_about_keys(error):
                 await self._forget(place, service)  # the next try makes it anew, with keys as they are then
             raise
         finally:

@@ -13,6 +13,16 @@ from skep import PluginError
 
 __all__ = ["Message", "Queue"]
 
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+_NO_KEYS = (
+    "NoCredentials",
+    "PartialCredentials",
+    "CredentialRetrieval",
+    "TokenRetrieval",
+    "SSOToken",
+    "UnauthorizedSSO",
+)
+"""Codes of AWS, and how botocore's own errors begin."""
 _WAIT = 20  # seconds of a long poll, the most that SQS has
 
 
@@ -58,13 +68,18 @@ class Queue:
 
     async def receive(self, most: int) -> list[Message]:
         """Wait up to 20 s for messages; up to 10 of them. They are ours for the time of `visibility`."""
-        answer = await self._client.receive_message(
-            QueueUrl=self.url,
-            MaxNumberOfMessages=min(most, 10),
-            WaitTimeSeconds=_WAIT,
-            VisibilityTimeout=self._visibility,
-            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
-        )
+        try:
+            answer = await self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=min(most, 10),
+                WaitTimeSeconds=_WAIT,
+                VisibilityTimeout=self._visibility,
+                AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            )
+        except Exception as error:
+            if _is_about_keys(error):
+                await self._renew()
+            raise
         return [_message(each) for each in answer.get("Messages") or ()]
 
     async def keep(self, message: Message) -> None:
@@ -77,11 +92,24 @@ class Queue:
         """Be done with it."""
         await self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message.handle)
 
+    async def _renew(self) -> None:
+        """Make the client anew, with keys as they are now: one that found none never looks again."""
+        former = self._context
+        await self.open()
+        if former is not None:
+            await former.__aexit__(None, None, None)
+
     async def aclose(self) -> None:
         """Close the client."""
         if self._context is not None:
             await self._context.__aexit__(None, None, None)
             self._context = None
+
+
+def _is_about_keys(error: Exception) -> bool:
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else ""
+    return code in _EXPIRED or type(error).__name__.startswith(_NO_KEYS)
 
 
 def _message(found: Mapping[str, Any]) -> Message:

@@ -82,6 +82,37 @@ async def test_damage_loses_no_more_than_its_own_record(
     await journal.close()
 
 
+@pytest.mark.parametrize("tail", [b"\0" * 512, b"0badf00d {}\n" + b"\0" * 512, b"\n\n\0\n"])
+async def test_what_a_power_failure_leaves_behind_the_end_is_passed_over(
+    tmp_path: Path, tail: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "journal"
+    await written(file)
+    with file.open("ab") as end:
+        end.write(tail)
+    journal = await opened(file)
+    assert states(journal) == [("accepted", ""), ("refused", ""), ("answered", "body2")]
+    assert "is passed over" in caplog.text
+    await journal.answered("more", "body")
+    await journal.close()
+    again = await opened(file)
+    assert [again.get("more") is not None, *states(again)] == [True, *states(journal)]
+    await again.close()
+
+
+async def test_a_file_of_zeros_is_named_and_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is lost but what would be answered twice with the same: the message is still in the queue."""
+    file = tmp_path / "journal"
+    file.write_bytes(bytes(4096))
+    journal = await opened(file)
+    assert f"{file}:1: " in caplog.text
+    await journal.answered("key0", "body")
+    await journal.close()
+    again = await opened(file)
+    assert again.get("key0") is not None
+    await again.close()
+
+
 async def test_a_newer_version_and_a_second_agent_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "journal"
     file.write_bytes(module._line({"journal": "x", "version": 2}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,10 +172,34 @@ async def test_duplicates_are_answered_once(cloudformation: FakeCloudFormation, 
     assert len(names.asked) == 1
 
 
-@pytest.mark.parametrize("plan", [(500, 503), ("lose",), (429,)], ids=["errors", "lost", "slow down"])
-async def test_an_answer_is_sent_until_it_is_taken(
-    cloudformation: FakeCloudFormation, served: Served, receiver: Receiver, plan: tuple[Any, ...]
+async def test_keys_that_come_after_the_agent_are_heeded(
+    cloudformation: FakeCloudFormation, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As at boot, before the machine's role can be had: the queue is asked again with the keys that there are then."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
+    agent = await served(Names())
+    provider: Any = agent.plugins.plugins["custom_resource"]
+    await wait_for(lambda: "Unable to locate credentials" in provider.provider.away)
+    await asyncio.to_thread(keys.write_text, "[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    stack = await cloudformation.create("web", "Custom::Name", {"Name": "redis"})
+    assert stack.data["Endpoint"] == "redis.example.com:6379"
+    assert not provider.provider.away
+
+
+@pytest.mark.parametrize(
+    "plan", [(500, 503), ("lose",), (429,), ("hang", "hang")], ids=["errors", "lost", "slow down", "no answer"]
+)
+async def test_an_answer_is_sent_until_it_is_taken(
+    cloudformation: FakeCloudFormation,
+    served: Served,
+    receiver: Receiver,
+    plan: tuple[Any, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("skep_custom_resource.sending._ONE_TRY", 0.5)
     receiver.plan = plan
     agent = await served(Names())
     stack = await cloudformation.create("web", "Custom::Name", {"Name": "redis"})
