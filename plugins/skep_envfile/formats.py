@@ -1,8 +1,8 @@
 """The five formats: each reader gets exactly the values, or the value is refused by its variable's name. Pure.
 
 - docker: `docker run --env-file` takes the rest of a line as it is.
-- compose: Docker Compose 2 (compose-go's dotenv). `'…'` is taken as it is; in `"…"` there are escapes, and `$` is one. Compose 1, whose
-  reader is python-dotenv, has the same values but those that hold `${`, or two backslashes in a row.
+- compose: Docker Compose 2 (compose-go's dotenv). `'…'` is taken as it is; in `"…"` there are escapes, also of `$`. Compose 1, whose
+  reader is python-dotenv, has the same values but those that hold `${`, two backslashes in a row, or `$` beside a quote or a line's end.
 - systemd: `EnvironmentFile=`. In `"…"` a backslash takes the meaning of `"`, a backslash, a backtick and `$`. It leaves out variables with
   control characters, which are refused therefore, but tab and line feed.
 - shell: `. file`. `'…'` is taken as it is; `'\\''` stands for a quote.
@@ -79,13 +79,16 @@ def _check(name: str, value: str, form: Format) -> None:
         raise RequestError(f"{name} takes {length} bytes, of {_LONGEST} that a process can be handed")
     if form == "systemd" and (found := _CONTROLS.search(value)):
         raise RequestError(f"{name} holds the control character {found[0]!r}; systemd would leave the variable out")
+    if form == "compose" and value.endswith("\\"):
+        raise RequestError(
+            f"{name} ends with a backslash; some releases of Docker Compose take the quote after it for a part of it"
+        )
     if form == "shell" and name in _READ_ONLY:
         raise RequestError(f"{name} cannot be set in bash; exclude it or rename it")
 
 
 def _compose(name: str, value: str) -> str:
-    # In '…' only the quote itself, a last backslash, and one before a quote would not be taken as they are.
-    if not re.search(r"['\n\r]|\\\Z", value):
+    if not re.search(r"['\n\r]", value):
         return f"{name}='{value}'"
     escaped = "".join(_ESCAPES.get(each, each) for each in value)
     return f'{name}="{escaped}"'
