@@ -14,7 +14,7 @@ from skep_docker_api.forward import OnAnswer, forward, tunnel
 from skep_docker_api.lookups import find_container
 from skep_docker_api.nodes import healthy_engine
 from skep_docker_api.queries import flag
-from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.routing import Handler, agent_of
 from skep_docker_api.status import is_running
 
 __all__ = [
@@ -110,7 +110,7 @@ def changing(action: str) -> Handler:
         container = container_of(request)
         engine = engine_of(request, container)
         path = f"/containers/{container.id}/{action}"
-        async with plugin_of(request).pending.on(container.node, f"{action} {container.name}"):
+        async with agent_of(request).pending.on(container.node, f"{action} {container.name}"):
             return await forward(request, engine, path, on_answer=refreshing(request, container))
 
     return handler
@@ -149,7 +149,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
         path = "/containers/" + quote("/".join(request.match_info["ref"].strip("/").split("/")[-2:]))
     elif is_running(container) and flag(request, "force"):
         await ask_stopping(request, container, "remove")
-    async with plugin_of(request).pending.on(container.node, f"remove {container.name}"):
+    async with agent_of(request).pending.on(container.node, f"remove {container.name}"):
         return await forward(request, engine, path, on_answer=refreshing(request, container))
 
 

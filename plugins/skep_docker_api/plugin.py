@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from skep import HttpServer, NodeUnhealthy, Plugin, PluginSettings, ServerTLS, ServerTlsSettings, SettingsError
+from skep import HttpServer, Plugin, PluginSettings, ServerTLS, ServerTlsSettings, SettingsError
 from skep_docker_api.build_places import BuildPlaces
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
-from skep_docker_api.pending import Pending
 from skep_docker_api.routing import application
 from skep_docker_api.rows import Rows
 
@@ -81,7 +80,6 @@ class DockerApiPlugin(Plugin):
         self.rows = Rows()
         self.execs = KnownExecs()
         self.build_places = BuildPlaces()
-        self.pending = Pending()
         self._certificates = self._tls()
 
     @property
@@ -130,10 +128,6 @@ class DockerApiPlugin(Plugin):
                     self.log.info("new certificates are in use")
             except SettingsError as error:
                 self.log.error("the old certificates stay in use: %s", error)
-
-    async def node_unhealthy(self, event: NodeUnhealthy) -> None:
-        """Let nobody wait for the node."""
-        self.pending.give_up(event.node)
 
     def _tls(self) -> ServerTLS | None:
         tls = self.settings.tls

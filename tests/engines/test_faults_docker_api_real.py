@@ -108,13 +108,35 @@ async def test_a_create_under_way_ends_with_an_error_that_names_the_node(
     creating = asyncio.create_task(create(http, "box", BAD))
     await eventually(lambda: served.agent.cluster.state.named("box"))
     await host.kill()
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(12):
         status, told = await creating
     assert status in (503, 504), told
     assert BAD in told["message"]
     await host.start()
     await eventually(healthy(served, BAD), 15)
     assert len(await on_engine(host, "box")) <= 1
+
+
+async def test_a_create_to_a_node_that_freezes_ends_with_that_and_is_known_afterwards(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    host = served.hosts[BAD]
+    assert (await create(http, "warm", BAD))[0] == 201
+    await host.freeze()
+    async with asyncio.timeout(10):
+        status, told = await create(http, "late", BAD)
+    assert status == 504, told
+    assert BAD in told["message"]
+    assert (await create(http, "late"))[0] == 409  # it may be there
+    await host.thaw()
+    await eventually(healthy(served, BAD), 15)
+    async with asyncio.timeout(15):
+        while not (made := await on_engine(host, "late")):
+            await asyncio.sleep(0.1)
+    assert len(made) == 1
+    await eventually(lambda: [each.id for each in served.agent.cluster.state.named("late")] == made)
+    assert (await create(http, "late"))[0] == 409
+    assert [name for name in await shown(http) if name.endswith("/late")] == [f"/{BAD}/late"]
 
 
 async def test_a_create_whose_answer_is_lost_is_not_made_twice(served: Served, http: aiohttp.ClientSession) -> None:

@@ -14,9 +14,10 @@ from skep.agent.control import control_server
 from skep.agent.create import Created, create_container
 from skep.agent.discovery import Discovery, choose
 from skep.agent.listening import EventStream
+from skep.agent.pending import Pending
 from skep.agent.watchdog import Watchdog
 from skep.cluster import Cluster
-from skep.events import LifecycleEvent, PluginEvent
+from skep.events import LifecycleEvent, NodeUnhealthy, PluginEvent
 from skep.hooks import Plugin, Values
 from skep.plugins import Lookups, PluginManager
 from skep.scheduler import Decision, Decisions, Placement, PlacementRequest, Scheduler
@@ -67,6 +68,7 @@ class Agent:
             memory=self.settings.placement.decisions_memory,
         )
         self.lookups = Lookups(self.plugins)
+        self.pending = Pending()
         self.watchdog: Watchdog | None = None
         self._server: HttpServer | None = None
         self._listeners: weakref.WeakSet[EventStream] = weakref.WeakSet()
@@ -167,6 +169,8 @@ class Agent:
     # -- events
 
     def _publish(self, event: LifecycleEvent) -> None:
+        if isinstance(event, NodeUnhealthy):
+            self.pending.give_up(event.node)
         self.plugins.publish(event)
         for listener in list(self._listeners):
             listener.put(event)

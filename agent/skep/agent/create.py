@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from skep.agent.doubt import find_created, leave_in_doubt
+from skep.agent.doubt import find_created, leave_in_doubt, lost
 from skep.agent.pull import holds_image, is_missing_image
 from skep.agent.share import is_made_here, provide_image
 from skep.errors import (
@@ -225,7 +225,8 @@ class _Creation:
         try:
             answer = await self._send_pulling(reservation)
             try:
-                await self.agent.cluster.refresh_container(node, answer.id)
+                async with self.agent.pending.on(node, f"read container {answer.id[:12]}"):
+                    await self.agent.cluster.refresh_container(node, answer.id)
             except SkepError as error:  # it is there all the same
                 keep = True
                 _log.warning("node %s: container %s is created but cannot be read: %s", node, answer.id[:12], error)
@@ -260,8 +261,12 @@ class _Creation:
         if self.elsewhere_first and is_made_here(self.agent.cluster.state, image):
             raise missing
         try:
-            await provide_image(self.agent, image, node, platform=self.platform, auth=self.auth)
+            async with self.agent.pending.on(node, f"image {image}"):
+                await provide_image(self.agent, image, node, platform=self.platform, auth=self.auth)
         except SkepError as error:
+            known = self.agent.cluster.state.get_node(node)
+            if known is None or not known.node.is_healthy:
+                raise _NothingSentError(str(error)) from error
             raise EngineError(404, f"{missing.message}; node {node} cannot pull it: {error}") from None
         return await self._send(reservation)
 
@@ -273,18 +278,20 @@ class _Creation:
         before = set(node.containers)
         self.sent = False
         try:
-            await engine.negotiate()
+            async with self.agent.pending.on(node.name, "create"):
+                await engine.negotiate()
         except (TemporaryError, EngineProtocolError) as error:
             raise _NothingSentError(str(error)) from error
         self.sent = True
         try:
-            answer = await engine.call(
-                "POST",
-                "/containers/create",
-                query={"name": self.request.container.name or None, "platform": self.platform or None},
-                json=body,
-                headers={"X-Registry-Auth": self.auth} if self.auth else None,
-            )
+            async with self.agent.pending.on(node.name, "create"):
+                answer = await engine.call(
+                    "POST",
+                    "/containers/create",
+                    query={"name": self.request.container.name or None, "platform": self.platform or None},
+                    json=body,
+                    headers={"X-Registry-Auth": self.auth} if self.auth else None,
+                )
             return msgspec.json.decode(answer, type=_Answer)
         except EngineUnreachableError as error:
             if not error.sent:
@@ -292,6 +299,8 @@ class _Creation:
             failure: SkepError = error
         except (EngineTimeoutError, EngineProtocolError) as error:
             failure = error
+        except TemporaryError as error:  # it is known not to answer: there is nobody to ask
+            raise lost(node.name, error, answered=False) from None
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             failure = EngineProtocolError(f"node {node.name}: unreadable answer to create: {error}")
         found = await find_created(engine, node.name, self.request.container.swarm_id, before, failure)

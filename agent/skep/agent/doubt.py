@@ -10,11 +10,18 @@ import msgspec
 
 from skep.cluster import ClusterState
 from skep.engine import Engine
-from skep.errors import EngineError, EngineTimeoutError, EngineUnreachableError, SkepError, TemporaryError
+from skep.errors import (
+    EngineError,
+    EngineProtocolError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    SkepError,
+    TemporaryError,
+)
 from skep.models import SWARM_ID
 from skep.scheduler import Reservation
 
-__all__ = ["find_created", "leave_in_doubt"]
+__all__ = ["find_created", "leave_in_doubt", "lost"]
 
 # All in seconds.
 _LIMIT = 10.0  # for finding out, with all questions
@@ -49,20 +56,21 @@ async def find_created(engine: Engine, node: str, swarm_id: str, before: Collect
         except (TemporaryError, EngineError):
             pass
         if time.monotonic() - began > (limit if answered else _LIMIT):
-            raise _lost(node, failure, answered)
+            raise lost(node, failure, answered=answered)
         await asyncio.sleep(_PAUSE)
 
 
-def _lost(node: str, failure: SkepError, answered: bool) -> TemporaryError:
+def lost(node: str, failure: SkepError, *, answered: bool) -> TemporaryError:
+    """The error of a create request that `failure` kept without an answer. `answered`: the node was asked since, and lacks the container."""
     known = (
         "The node was asked again, and the container is not there."
         if answered
         else "Whether the container was created is not known; `docker ps -a` tells when the node answers again."
     )
     text = f"node {node}: {failure}. {known}"
-    if isinstance(failure, EngineTimeoutError):
-        return EngineTimeoutError(text)
-    return EngineUnreachableError(text, sent=not answered)
+    if isinstance(failure, EngineUnreachableError | EngineProtocolError):
+        return EngineUnreachableError(text, sent=not answered)
+    return EngineTimeoutError(text)
 
 
 def leave_in_doubt(state: ClusterState, reservation: Reservation) -> None:

@@ -50,7 +50,7 @@ async def build(request: web.Request) -> web.StreamResponse:
         pairs.append(("buildargs", msgspec.json.encode(arguments).decode()))
     engine = healthy_engine(agent, node, "the build")
     places.put(node, build_id, request.query.get("session", ""))
-    async with plugin_of(request).pending.on(node, "the build"):
+    async with agent_of(request).pending.on(node, "the build"):
         end = _when_made(request, node, request.query.getall("t", []))
         return await forward(request, engine, "/build", query=urlencode(pairs), on_end=end)
 
@@ -112,7 +112,7 @@ async def commit(request: web.Request) -> web.StreamResponse:
     name_given = request.query.get("repo", "")
     names = [f"{name_given}:{tag}" if (tag := request.query.get("tag")) else name_given] if name_given else []
     end = _when_made(request, container.node, names, tells=False)
-    async with plugin_of(request).pending.on(container.node, f"commit {name}"):
+    async with agent_of(request).pending.on(container.node, f"commit {name}"):
         return await forward(request, engine, "/commit", query=urlencode(pairs), on_end=end)
 
 

@@ -16,7 +16,7 @@ from skep_docker_api.image_names import Held, find_images
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, json_answer
 from skep_docker_api.refreshing import refresh_list
-from skep_docker_api.routing import Handler, agent_of, plugin_of
+from skep_docker_api.routing import Handler, agent_of
 from skep_docker_api.summary import api_version
 
 __all__ = ["ROUTES"]
@@ -92,7 +92,7 @@ async def _change(request: web.Request, method: str, action: str) -> dict[str, l
 
     async def change(node: str, engine: Engine) -> list[dict[str, Any]]:
         path = f"/images/{quote(held[node].name, safe='/:@')}{action}"
-        async with plugin_of(request).pending.on(node, f"image {name}"):
+        async with agent_of(request).pending.on(node, f"image {name}"):
             answer = await engine.call(method, path, query=request.rel_url.raw_query_string, timeout=_CHANGE_TIME)
         await refresh_list(agent, node, "images")
         return msgspec.json.decode(answer, type=list[dict[str, Any]] | None) or [] if answer else []

@@ -53,7 +53,7 @@ async def _on_all(
     async def one(node: str) -> None:
         branch = branches.get(node)
         try:
-            async with plugin_of(request).pending.on(node, title or path):
+            async with agent_of(request).pending.on(node, title or path):
                 await _one(request, progress, node, path, title, branch, loaded)
         except SkepError as error:
             errors[node] = str(error)
@@ -83,7 +83,7 @@ def _constraints(request: web.Request) -> list[str]:
 
 async def _on_only(request: web.Request, engine: Engine, node: str, path: str) -> web.StreamResponse:
     """Where there is one node, its answer is the client's: with the engine's own statuses and lines of progress."""
-    async with plugin_of(request).pending.on(node, path):
+    async with agent_of(request).pending.on(node, path):
         return await forward(request, engine, path, on_end=when_changed(agent_of(request), node, "images"))
 
 

@@ -20,6 +20,7 @@ from skep import (
     PlacementQuery,
     Plugin,
     RequestError,
+    TemporaryError,
     Verdict,
 )
 
@@ -387,6 +388,37 @@ async def test_a_name_in_doubt_stays_taken_until_the_node_tells(start: Any, monk
     late = engine.create("web", labels={SWARM_ID: swarm_id})
     await cluster.eventually(lambda: cluster.pending() == 0)
     assert [each.id for each in cluster.agent.cluster.state.named("web")] == [late]
+
+
+async def test_one_under_way_ends_with_its_node_and_is_known_when_that_comes_back(start: Any) -> None:
+    cluster = await start(2, ping_interval=0.1, ping_timeout=0.2)
+    engine = cluster.engines[0]
+    with engine.faults.hang() as frozen:  # as an engine that was stopped by a signal
+        creating = asyncio.create_task(cluster.create("web"))
+        await cluster.eventually(lambda: cluster.pending() == 1)
+        async with asyncio.timeout(10):  # an answer may take 30 s else
+            with pytest.raises(EngineTimeoutError, match=r"node n1: .*not known") as caught:
+                await creating
+        assert isinstance(caught.value, TemporaryError)
+        assert engine.state.containers == {}
+        with pytest.raises(ConflictError, match="It is on node n1"):
+            await cluster.create("web")
+        frozen.clear()
+    late = engine.create("web", labels={SWARM_ID: _pending_id(cluster)})  # the engine gets to it at last
+    await cluster.eventually(lambda: cluster.pending() == 0)
+    assert [each.id for each in cluster.agent.cluster.state.named("web")] == cluster.ids() == [late]
+
+
+async def test_a_pull_that_ends_with_its_node_is_done_on_another(start: Any) -> None:
+    cluster = await start(2, ping_interval=0.1, ping_timeout=0.2)
+    with cluster.engines[0].faults.hang(is_pull) as pulling:
+        creating = asyncio.create_task(cluster.create("web", Image="redis:7"))
+        await cluster.eventually(lambda: pulling.hits == 1)
+        with cluster.engines[0].faults.hang():
+            async with asyncio.timeout(10):
+                created = await creating
+    assert created.node == "n2"
+    assert cluster.ids() == [created.id]
 
 
 async def test_a_client_that_goes_away_leaves_the_name_taken_until_it_is_known(

@@ -202,7 +202,7 @@ async def test_a_node_that_falls_silent_ends_its_part_of_a_pull(api: Any) -> Non
             while not fault.hits:
                 await asyncio.sleep(0.01)
         known = api.agent.cluster.state.get_node("n2").node
-        api.plugin.pending.give_up(known)
+        api.agent.pending.give_up(known)
         found = await reading
     assert found[-1]["error"].startswith("n2: Pulling alpine:3...: node n2 stopped answering")
 

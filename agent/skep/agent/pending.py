@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from skep import Node, TemporaryError
+from skep.errors import TemporaryError
+from skep.models import Node
 
 __all__ = ["Pending"]
 
