@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import struct
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from skep.testing import EmbeddedEngine
 from tests.plugins.nginx.nginx_backends import exchange
@@ -153,3 +155,34 @@ async def test_logs_of_both_kinds_of_sites_name_the_container(folder: Path, node
     assert (first["host"], first["status"], first["upstream_addr"]) == ("shop.example", "200", f"127.0.0.1:{one.port}")
     assert (last["host"], last["status"], last["upstream_addr"]) == ("unknown.example", "503", "")
     assert len(first["request_id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("said", "bits"),
+    [
+        ({"DHPARAM_BITS": "2048"}, "2048"),
+        ({"DHPARAM_BITS": "3072"}, "3072"),
+        ({"DHPARAM_SKIP": "true"}, ""),
+        ({"DHPARAM_GENERATION": "0"}, ""),
+    ],
+)
+async def test_groups_for_dhe(
+    folder: Path, node: EmbeddedEngine, one: Backend, said: dict[str, str], bits: str
+) -> None:
+    """DHPARAM_BITS, DHPARAM_SKIP, DHPARAM_GENERATION, by a client that knows nothing else."""
+    ca = Authority()
+    ca.write(folder / "certs", "shop.example", key=rsa.generate_private_key(65537, 2048))
+    run(node, "shop", one.port)
+    words = ("s_client", "-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256", "-servername", "shop.example", "-connect")
+    async with proxied(folder, ca, node, said) as web:
+        await web.until("shop.example")
+        process = await asyncio.create_subprocess_exec(
+            "openssl",
+            *words,
+            f"127.0.0.1:{web.https}",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        told = (await process.communicate())[0].decode()
+        assert (f"Temp Key: DH, {bits} bits" in told) if bits else ("handshake failure" in told)
