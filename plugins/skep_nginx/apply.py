@@ -67,6 +67,7 @@ class Applier:
         self._complaint = ""  # of nginx, about the last configuration that it did not take
         self._good: Rendered | None = None
         self._asked: tuple[Sequence[Backend], Rules, Style] | None = None  # what the live configuration was made of
+        self._around: tuple[Rules, Style, str] | None = None  # what the refusals hold beside
 
     async def apply(self, backends: Sequence[Backend]) -> None:
         """Make nginx serve these, but for those that it refuses. Raises SkepError; what was live stays so then."""
@@ -255,8 +256,10 @@ class Applier:
         self._until[backend] = self._clock() + _REMEMBER
 
     def _forget(self, backends: Sequence[Backend]) -> None:
-        """A container that changed, and one that waited long enough, is tried again."""
+        """A container that changed, and one that waited long enough, is tried again; all are when what surrounds them has changed."""
         there, now = set(backends), self._clock()
-        for backend in [b for b, until in self._until.items() if b not in there or until < now]:
+        around = self.rules, self.style, self._place.identity
+        mended, self._around = around != self._around, around
+        for backend in [b for b, until in self._until.items() if mended or b not in there or until < now]:
             del self.refused[backend], self._until[backend]
             self._asked = None

@@ -62,6 +62,7 @@ class Claims:
     def sift(self, picture: Picture, rules: Rules) -> Picture:
         """The picture without what belongs to somebody else. The oldest container is asked first."""
         rejections = list(picture.rejections)
+        self._forget(self._still(picture.backends))  # first, so that the next owner need not wait for another look
         limits = Limits(rules)
         named: set[Host] = set()
         kept: dict[str, Backend] = {}
@@ -86,6 +87,11 @@ class Claims:
             backends=tuple(kept[each.id] for each in picture.backends if each.id in kept),
             rejections=tuple(sorted(rejections, key=lambda each: (each.node, each.name, each.id, each.reason))),
         )
+
+    def _still(self, backends: Iterable[Backend]) -> set[Host]:
+        """The hosts that containers of their owners name."""
+        asked = ((site.host, backend.wish.owner) for backend in backends for site in backend.wish.sites)
+        return {host for host, owner in asked if host in self._known and self._known[host].owner == owner}
 
     def _refusal(self, host: Host, owner: str) -> str:
         """Why a host is not this owner's; "" where it is, which makes it so."""
@@ -123,7 +129,7 @@ class Claims:
         now = self.clock()
         # A clock that was set back must not make hosts anybody's, nor one that was ahead keep them for ever.
         since = ((min(claim.gone or now, now), host) for host, claim in self._known.items() if host not in named)
-        gone = sorted((when, host) for when, host in since if not self._known[host].gone or now < when + self.keep)
+        gone = sorted((when, host) for when, host in since if now < when + self.keep)
         gone = gone[-_MOST_GONE:]
         kept = {host: claim for host, claim in self._known.items() if host in named}
         self._known = kept | {host: replace(self._known[host], gone=since) for since, host in gone}

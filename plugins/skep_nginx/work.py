@@ -146,10 +146,14 @@ class Work:
             self._style, features=self._features, dhparam=laid.dhparam, thumbprint=laid.thumbprint
         )
         rules = replace(self._rules, certificates=laid.certificates, clients=laid.clients)
-        if not own.vhost_files and not own.password_files:
+        # Of an nginx in a container these are files there, which nobody here sees.
+        includes = (
+            () if own.mode == "container" else tuple(filter(None, (own.include, own.include_top, own.include_proxy)))
+        )
+        if not own.vhost_files and not own.password_files and not includes:
             return rules
         try:
-            files = await asyncio.to_thread(read_files, own.vhost_files, own.password_files)
+            files = await asyncio.to_thread(read_files, own.vhost_files, own.password_files, includes)
         except OSError as error:
             raise TemporaryError(f"cannot read {error.filename}: {error.strerror}") from None
         return replace(rules, files=files)

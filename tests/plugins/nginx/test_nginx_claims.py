@@ -1,5 +1,6 @@
 """Whose a host is."""
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -238,3 +239,25 @@ async def test_a_host_stays_its_owners_when_the_agent_starts_again(
         assert (out["container"], out["by"]) == ("second", "owner")
         run("third", one, "a")
         await served.answers("shop.example", 200, "one")
+
+
+def test_a_host_that_is_kept_for_nobody_is_the_next_owners_at_once() -> None:
+    claims = Claims(keep=0)
+    mine, other = backend("1", "a", "x.example"), backend("2", "b", "x.example", "*.y.example")
+    pattern = backend("3", "c", "*.example")
+    assert sift(claims, mine, other, pattern)[0] == {"1": ("x.example",), "2": ("*.y.example",)}
+    assert sift(claims, other, pattern)[0] == {"2": ("x.example", "*.y.example")}
+    assert sift(claims, pattern)[0] == {"3": ("*.example",)}
+
+
+async def test_the_next_owner_waits_for_nothing(
+    folder: Path, node: EmbeddedEngine, one: HttpBackend, two: HttpBackend
+) -> None:
+    for name, backend in (("mine", one), ("other", two)):
+        env = {"VIRTUAL_HOST": "shop.example", "VIRTUAL_PORT": str(backend.port)}
+        node.run(name, env=env, labels={"skep.owner": name}, NetworkMode="host")
+    async with serving(folder, node, keep_claims=0) as served:
+        await served.answers("shop.example", 200, "one")
+        node.remove("mine", force=True)
+        async with asyncio.timeout(5):
+            await served.answers("shop.example", 200, "two")
