@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc.aio
 from aiohttp import web
 
+from tests.plugins.nginx import nginx_grpc  # noqa: F401 - for what it begins with
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -12,6 +12,10 @@ from tests.plugins.nginx.nginx_certificates import Authority
 
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
+# Else the last channel that is collected as garbage, in whatever test that happens, waits there for a thread of gRPC's to end, which blocks
+# the loop under whoever runs just then.
+grpc.aio.init_grpc_aio()
+
 
 async def _say(message: bytes, context: Context) -> bytes:
     told = dict(context.invocation_metadata() or ())
