@@ -115,7 +115,9 @@ def test_a_pipe_does_not_hold_the_store_up(tmp_path: Path, ca: Authority) -> Non
     ca.write(tmp_path, "a.example")
     (tmp_path / "a.example.crt").unlink()
     os.mkfifo(tmp_path / "a.example.crt")
-    assert Store(tmp_path, tmp_path / "kept").look().problems == {"a.example.crt": "it cannot be read: it is no regular file"}
+    assert Store(tmp_path, tmp_path / "kept").look().problems == {
+        "a.example.crt": "it cannot be read: it is no regular file"
+    }
 
 
 def test_groups_are_those_of_rfc_7919() -> None:
