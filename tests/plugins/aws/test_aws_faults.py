@@ -180,6 +180,24 @@ async def test_pages_that_do_not_end(faked: Agent, fake: FakeAws) -> None:
 ROLE = {"RoleArn": "arn:aws:iam::222222222222:role/reader", "ExternalId": "external"}
 
 
+def exports(name: str, following: str = "") -> Any:
+    more = {"NextToken": following} if following else {}
+    return query({"Exports": ("member", [{"Name": name, "Value": "1", "ExportingStackId": "s"}])} | more)
+
+
+@pytest.mark.parametrize("failure", [refused("Throttling"), refused("InternalFailure", 500), half])
+async def test_a_page_that_fails_is_asked_again_and_no_part_is_taken_for_all(fake: FakeAws, failure: Any) -> None:
+    fake.on("ListExports", exports("app-a", "t1"), failure, exports("app-b", "t2"), failure, exports("app-c"))
+    async with agent_at(fake.url) as agent:
+        assert set(await agent.lookup("export", {"StartsWith": "app-"})) == {"a", "b", "c"}
+    tokens = [each.parameters.get("NextToken") for each in fake.made("ListExports")]
+    assert tokens == [None, "t1", "t1", "t2", "t2"]
+    fake.on("ListExports", exports("app-a", "t1"), failure)
+    async with agent_at(fake.url, attempts=2) as agent:
+        with pytest.raises(TemporaryError):
+            await agent.lookup("export", {"StartsWith": "app-"})
+
+
 async def test_a_role_is_taken_on_once_and_its_keys_are_kept(faked: Agent, fake: FakeAws) -> None:
     fake.on("AssumeRole", keys(1, 3600))
     fake.on("DescribeStacks", stack(A="1"))
