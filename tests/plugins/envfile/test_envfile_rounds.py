@@ -105,3 +105,17 @@ async def test_a_slow_lookup_does_not_keep_other_files_waiting(
         assert keeper.files["slow"].succeeded == 0
         hold.set()
         await wait_for(lambda: keeper.files["slow"].state == "good")
+
+
+async def test_the_agent_is_up_while_a_lookup_hangs_and_stops_at_once(keeping: KeeperOf, sources: Sources) -> None:
+    asked = asyncio.Event()
+
+    async def resolve(properties: Mapping[str, object]) -> Values:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sources.resolve = resolve  # type: ignore[method-assign]
+    async with asyncio.timeout(5), keeping({"prod": {}}) as keeper:
+        await asked.wait()
+        assert keeper.files["prod"].state == "waiting"
