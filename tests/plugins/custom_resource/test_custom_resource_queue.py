@@ -25,6 +25,7 @@ class Names(Plugin):
         super().__init__()
         self.asked: list[Mapping[str, Any]] = []
         self.made: list[str] = []
+        self.there: set[str] = set()
         self.not_ready = 0
 
     def lookups(self) -> Mapping[str, Lookup]:
@@ -54,7 +55,11 @@ class Names(Plugin):
     async def bucket(self, request: CustomResourceRequest) -> object:
         self.made.append(f"{request.type} {request.physical_id}")
         if request.type == "Delete":
+            if request.physical_id not in self.there:
+                raise NotFoundError(f"there is no bucket {request.physical_id}")
+            self.there.remove(request.physical_id)
             return None
+        self.there.add(request.properties["Name"])
         return request.answer({"Arn": "arn"}, physical_id=request.properties["Name"])
 
 
@@ -95,6 +100,24 @@ async def test_another_id_replaces_what_a_resource_made(cloudformation: FakeClou
     assert names.made == ["Create ", "Update one", "Delete one"]
     await cloudformation.delete("web")
     assert names.made[-1] == "Delete two"
+
+
+async def test_what_was_never_made_or_is_gone_can_be_deleted(
+    cloudformation: FakeCloudFormation, served: Served, receiver: Receiver
+) -> None:
+    """By an id that CloudFormation made up as no answer came, by one that a Create failed under, and twice; each is answered."""
+    names = Names()
+    await served(names)
+    for kind in ("Custom::Name", "Custom::Bucket"):
+        stack = await cloudformation.create(f"web-{kind[8:]}", kind, {"Name": "one"})
+        stack.physical_id = "web-Looked-1A2B3C"
+        assert (await cloudformation.delete(stack.name)).status == "DELETE_COMPLETE"
+        assert (await cloudformation.delete(stack.name)).status == "DELETE_COMPLETE"
+        assert [issued.accepted[0]["PhysicalResourceId"] for issued in stack.asked[1:]] == ["web-Looked-1A2B3C"] * 2
+    assert names.there == {"one"}
+    with pytest.raises(StackFailedError):
+        await cloudformation.create("bad", "Custom::Bucket", {})
+    assert cloudformation.stacks["bad"].status == "ROLLBACK_COMPLETE"
 
 
 async def test_what_is_not_ready_is_waited_for(cloudformation: FakeCloudFormation, served: Served) -> None:
