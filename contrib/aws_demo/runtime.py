@@ -1,4 +1,4 @@
-"""What AWS Lambda does with a function, in a process: `python -I runtime.py CODE LIBRARIES SECONDS HANDLER ANSWER`.
+"""What AWS Lambda does with a function, in a process: `python -IS runtime.py CODE LIBRARIES SECONDS HANDLER ANSWER`.
 
 The event comes by standard input, what the handler prints is its log, and what it returns goes to the file ANSWER. Exit status 1: it failed.
 """
@@ -26,7 +26,7 @@ class Context:
 
 def main(code: str, libraries: str, seconds: str, handler: str, answer: str) -> int:
     """Call the handler once."""
-    sys.path[:] = [code, *[each for each in sys.path if "site-packages" not in each], libraries]
+    sys.path[:] = [code, *sys.path, libraries]  # with -IS, that is Python's own library between the two
     context = Context(float(seconds))
     module, _, name = handler.rpartition(".")
     try:

@@ -78,7 +78,7 @@ class Functions:
                 "AWS_ACCESS_KEY_ID": "function", "AWS_SECRET_ACCESS_KEY": "function", "SKEP_PLAIN_LOOPBACK": "1",
                 **function.environment_vars,
             }  # fmt: skip
-            command = [sys.executable, "-I", _RUNTIME, code, self._libraries, str(function.timeout), function.handler]
+            command = [sys.executable, "-IS", _RUNTIME, code, self._libraries, str(function.timeout), function.handler]
             try:
                 done = subprocess.run(
                     [*command, answer], env=environ, input=json.dumps(event), stdout=-1, stderr=-2, text=True,

@@ -24,7 +24,8 @@ from tests.plugins.custom_resource.fake_cloudformation import FakeCloudFormation
 RUNTIME = """
 import json, sys
 code, libraries = sys.argv[1:3]
-sys.path[:] = [code, *[each for each in sys.path if "site-packages" not in each], libraries]
+assert not [each for each in sys.path if each.endswith(("-packages", "/agent", "/plugins"))], sys.path
+sys.path[:] = [code, *sys.path, libraries]
 import time
 class Context:
     aws_request_id = "1"
@@ -63,7 +64,7 @@ class Function:
     async def __call__(self, event: dict[str, Any]) -> None:
         keep = {key: value for key, value in os.environ.items() if key.startswith("AWS_") or key == "PATH"}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-c", RUNTIME, str(self.code), str(self.libraries), str(self.seconds),
+            sys.executable, "-IS", "-c", RUNTIME, str(self.code), str(self.libraries), str(self.seconds),
             stdin=-1, stdout=-1, stderr=-2, env={**keep, "AWS_ENDPOINT_URL": self.moto_url, "SKEP_PLAIN_LOOPBACK": "1"},
         )  # fmt: skip
         out, _ = await process.communicate(json.dumps(event).encode())
