@@ -12,18 +12,21 @@ import asyncio
 import hashlib
 import json
 import multiprocessing
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
+from contrib.bench.canned_server import Serving, event
+
 __all__ = ["Canned", "engines"]
 
 SERVICES = 300
 IMAGES = 25
 _STARTED = "2026-01-02T03:{:02}:{:02}.123456789Z"
-_VERSION = b'{"ApiVersion":"1.45","MinAPIVersion":"1.24"}'
 
 
 def digest(*parts: object) -> str:
@@ -48,11 +51,16 @@ class Canned:
         self.name = f"node{number}"
         self.number = number
         self.ids = [digest("container", number, each) for each in range(containers)]
+        self.listeners: set[asyncio.Transport] = set()
+        """Who reads its events."""
+        self._inspected = {
+            id_: self._inspect(each) for each, id_ in enumerate(self.ids)
+        }  # now, not while all are asked for
 
     def answer(self, path: str) -> bytes | None:
         """The body for a path without its version and query."""
         if path.startswith("/containers/") and path.endswith("/json") and path != "/containers/json":
-            return self._inspect(path.split("/")[2])
+            return self._inspected.get(path.split("/")[2])
         plain: dict[str, Callable[[], Any]] = {
             "/info": self._info,
             "/containers/json": lambda: [self._row(each) for each in range(len(self.ids))],
@@ -61,6 +69,22 @@ class Canned:
             "/volumes": lambda: {"Volumes": [self._volume(each) for each in range(len(self.ids))], "Warnings": None},
         }
         return _json(plain[path]()) if path in plain else None
+
+    def create(self, body: dict[str, Any], name: str) -> str:
+        """Make a container, like its others but for what is asked for, and return its id. No list shows it."""
+        id_ = secrets.token_hex(32)
+        shown = inspection(self, 0, self._service(0), name, id_)
+        shown["Config"] |= {"Image": body["Image"], "Labels": body.get("Labels") or {}, "Env": body.get("Env") or []}
+        shown["HostConfig"] |= body.get("HostConfig") or {}
+        shown["State"] |= {"Status": "created", "Running": False}
+        self._inspected[id_] = _json(shown)
+        return id_
+
+    def tell(self, action: str, id_: str) -> None:
+        """Tell all who read events."""
+        line = _json(event(action, id_, time.time_ns(), id_[:12])) + b"\n"
+        for listener in self.listeners:
+            listener.write(b"%x\r\n%s\r\n" % (len(line), line))
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -92,11 +116,8 @@ class Canned:
     def _service(self, each: int) -> int:
         return (7 * self.number + each) % SERVICES
 
-    def _inspect(self, id_: str) -> bytes | None:
-        if id_ not in self.ids:
-            return None
-        each = self.ids.index(id_)
-        return _json(inspection(self, each, self._service(each), self._named(each)))
+    def _inspect(self, each: int) -> bytes:
+        return _json(inspection(self, each, self._service(each), self._named(each), self.ids[each]))
 
     def _network(self, name: str) -> dict[str, Any]:
         return {
@@ -139,7 +160,7 @@ def image(number: int) -> dict[str, Any]:
     }
 
 
-def inspection(engine: Canned, each: int, service: int, name: str) -> dict[str, Any]:
+def inspection(engine: Canned, each: int, service: int, name: str, id_: str) -> dict[str, Any]:
     """`GET /containers/{id}/json`."""
     number = engine.number
     volume = digest("volume", number, each)
@@ -155,7 +176,7 @@ def inspection(engine: Canned, each: int, service: int, name: str) -> dict[str, 
         ]
     }
     return {
-        "Id": engine.ids[each],
+        "Id": id_,
         "Created": _STARTED.format(each % 60, number % 60),
         "Path": "/docker-entrypoint.sh",
         "Args": ["server", "--listen", "0.0.0.0:80", "--workers", "4"],
@@ -165,9 +186,9 @@ def inspection(engine: Canned, each: int, service: int, name: str) -> dict[str, 
             "Health": {"Status": "healthy", "FailingStreak": 0, "Log": log},
         },
         "Image": f"sha256:{digest('image', service % IMAGES)}",
-        "ResolvConfPath": f"/var/lib/docker/containers/{engine.ids[each]}/resolv.conf",
-        "HostnamePath": f"/var/lib/docker/containers/{engine.ids[each]}/hostname",
-        "LogPath": f"/var/lib/docker/containers/{engine.ids[each]}/{engine.ids[each]}-json.log",
+        "ResolvConfPath": f"/var/lib/docker/containers/{id_}/resolv.conf",
+        "HostnamePath": f"/var/lib/docker/containers/{id_}/hostname",
+        "LogPath": f"/var/lib/docker/containers/{id_}/{id_}-json.log",
         "Name": f"/{name}",
         "RestartCount": 0,
         "Driver": "overlay2",
@@ -179,7 +200,7 @@ def inspection(engine: Canned, each: int, service: int, name: str) -> dict[str, 
             {"Type": "volume", "Name": volume, "Source": f"/var/lib/docker/volumes/{volume}/_data", "Destination": "/var/lib/shop", "Driver": "local",
              "Mode": "", "RW": True, "Propagation": ""},
         ],
-        "Config": config(engine, each, service),
+        "Config": config(engine, each, service, id_),
         "NetworkSettings": {
             "Bridge": "", "SandboxID": digest("sandbox", number, each), "Ports": {**own, "9100/tcp": None},
             "Networks": {name: end(number, each, at, name) for at, name in enumerate(("shop_default", "edge")[: 1 + each % 2])},
@@ -204,9 +225,9 @@ def host_config(service: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def config(engine: Canned, each: int, service: int) -> dict[str, Any]:
+def config(engine: Canned, each: int, service: int, id_: str) -> dict[str, Any]:
     """Of the image, of the service and of the container itself."""
-    id_, made_from = engine.ids[each], f"registry.example.com/shop/service{service % IMAGES}:2.4.{service % 9}"
+    made_from = f"registry.example.com/shop/service{service % IMAGES}:2.4.{service % 9}"
     env = [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG=C.UTF-8",
@@ -269,45 +290,13 @@ def end(number: int, each: int, at: int, name: str) -> dict[str, Any]:
     }
 
 
-class _Connection(asyncio.Protocol):
-    """HTTP/1.1 for requests without a body, one after the other."""
-
-    def __init__(self, engine: Canned) -> None:
-        self._engine = engine
-        self._data = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        while b"\r\n\r\n" in self._data:
-            head, _, self._data = self._data.partition(b"\r\n\r\n")
-            path = head.split(b" ", 2)[1].decode().partition("?")[0]
-            self._answer("/" + path.split("/", 2)[2] if path.startswith("/v1.") else path)
-
-    def _answer(self, path: str) -> None:
-        if path == "/events":
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-            )
-            return
-        body = {"/_ping": b"OK", "/version": _VERSION}.get(path) or self._engine.answer(path)
-        status = b"200 OK" if body is not None else b"404 Not Found"
-        self._transport.write(
-            b"HTTP/1.1 %s\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (status, len(body or b""), body or b"")
-        )
-
-
 def _serve(pipe: Connection, nodes: int, containers: int) -> None:
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         ports = []
         for number in range(nodes):
             engine = Canned(number, containers)
-            server = await loop.create_server(lambda engine=engine: _Connection(engine), "127.0.0.1", 0)  # type: ignore[misc]
+            server = await loop.create_server(lambda engine=engine: Serving(engine), "127.0.0.1", 0)  # type: ignore[misc]
             ports.append(server.sockets[0].getsockname()[1])
         pipe.send([f"tcp://127.0.0.1:{port}" for port in ports])
         await asyncio.to_thread(pipe.poll, None)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO
 
 from contrib.bench import scale
 from contrib.bench.goals import Measured
@@ -119,9 +120,9 @@ def real_engine(containers: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def agent(command: list[str]) -> Iterator[int]:
-    """The pid of an agent that is up."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def agent(command: list[str], log: IO[str] | None = None) -> Iterator[int]:
+    """The pid of an agent that is up. `log`: where it writes what it has to tell, if not here."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         assert process.stdout
         first = process.stdout.readline()
