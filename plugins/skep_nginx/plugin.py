@@ -37,7 +37,7 @@ class NginxPlugin(Plugin):
     work: Work
 
     async def __aenter__(self) -> Self:
-        self.work = Work(self.settings, self.log, lambda: self.agent.cluster)
+        self.work = Work(self.settings, self.log, lambda: self.agent.cluster, lambda: self.agent.urls)
         return self
 
     async def run(self) -> None:

@@ -25,6 +25,8 @@ class View:
     its own container is on; None is the host's own network. `gateway`: the address of its host as seen from its container.
     `direct`: whether containers' own addresses are reachable. `host_address`: where other machines reach the ports that the engine
     of this host (a unix socket) publishes; "" is nowhere. `prefer_ipv6`: whether a container's IPv6 address is taken first.
+    Ports of hosts that containers in their host's network are not reached at: `closed`, ranges of those of all hosts, and `own`, nginx's own
+    on its node.
     """
 
     node: str | None = None
@@ -33,6 +35,8 @@ class View:
     direct: bool = True
     host_address: str = ""
     prefer_ipv6: bool = False
+    closed: tuple[tuple[int, int], ...] = ()
+    own: frozenset[int] = frozenset()
 
     def is_home(self, node: Node) -> bool:
         """Whether nginx runs on that node."""
@@ -54,6 +58,7 @@ def find_server(view: View, container: Container, node: Node, port: int, drivers
     Raises ValueError saying why it does not, and what would help.
     """
     if container.network_mode == "host":
+        _check_open(view, node, port)
         return Server(_host(view, node), port)
     for ip in _own_addresses(view, container, node, drivers):
         return Server(ip, port)
@@ -69,6 +74,19 @@ def find_server(view: View, container: Container, node: Node, port: int, drivers
         f"nginx shares no network with it and port {port} is not published on {node.name}: "
         f"publish it (-p {port}), or name another one by VIRTUAL_PORT"
     )
+
+
+def _check_open(view: View, node: Node, port: int) -> None:
+    """Whether a container in its host's network may have this port; it can name any, whosever that is."""
+    if view.is_home(node) and port in view.own:
+        raise ValueError(
+            f"it is in the network of its host, where port {port} is nginx's own: it listens on another, VIRTUAL_PORT names it"
+        )
+    if any(first <= port <= last for first, last in view.closed):
+        raise ValueError(
+            f"it is in the network of its host, whose port {port} is the agent's, an engine's, or one of closed_ports: no container is "
+            "reached there"
+        )
 
 
 def _host(view: View, node: Node) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
-from skep import Cluster, Container, SkepError, TemporaryError
+from skep import Cluster, ClusterState, Container, SkepError, TemporaryError
 from skep_nginx.apply import Applier
 from skep_nginx.certificates.keeper import Keeper
 from skep_nginx.claims import Claims
+from skep_nginx.closed import closed_ports, ports_at_home
 from skep_nginx.collect import Backend, Collector, Picture
 from skep_nginx.configure import rules_of, style_of
 from skep_nginx.features import Features, read_features
@@ -21,9 +22,10 @@ from skep_nginx.leaving import Leaving
 from skep_nginx.pace import Pace
 from skep_nginx.places import ContainerPlace, ExternalPlace, Place, ProcessPlace
 from skep_nginx.places.base import make_folder, read_file, write_file
+from skep_nginx.reach import View
 from skep_nginx.rules import Rules
 from skep_nginx.settings import NginxSettings
-from skep_nginx.settings.parse import parse_filter, parse_owner
+from skep_nginx.settings.parse import parse_filter, parse_owner, parse_ports
 from skep_nginx.signals import is_end
 from skep_nginx.starts import Starts
 
@@ -34,9 +36,17 @@ _ANYWAY = 30.0  # seconds; nginx's side may have changed too
 
 
 class Work:
-    """One nginx, and the cluster that it serves. `cluster` is asked for when it is needed, as there is none before the agent is up."""
+    """One nginx, and the cluster that it serves. `cluster` is asked for when it is needed, as there is none before the agent is up;
+    `urls` are where the agent itself listens.
+    """
 
-    def __init__(self, settings: NginxSettings, log: logging.Logger, cluster: Callable[[], Cluster]) -> None:
+    def __init__(
+        self,
+        settings: NginxSettings,
+        log: logging.Logger,
+        cluster: Callable[[], Cluster],
+        urls: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self.error = ""
         """Why the last change is not live; "" when it is."""
         self.picture = Picture()
@@ -57,6 +67,8 @@ class Work:
         )
         self.certificates = Keeper(settings, log, self.mark)
         self._rules = rules_of(settings)
+        self._closed = parse_ports(settings.closed_ports, "closed_ports")
+        self._urls = urls
         self._style = self.applier.style
         self._features = Features()
         self._described: str | None = None  # the identity of the nginx that told its features
@@ -125,7 +137,7 @@ class Work:
         self._leaving.prune(state)
         leaving = self._leaving.ids()
         self.applier.rules = rules = await self._look_at_files()
-        picture = self._collector.collect(state, replace(view, prefer_ipv6=self._settings.prefer_ipv6), leaving)
+        picture = self._collector.collect(state, self._narrow(view, state), leaving)
         self.picture = self._claims.sift(picture, rules)
         self._tell()
         before = self.applier.live
@@ -137,6 +149,12 @@ class Work:
         if self.error or self.applier.live != before:
             self._log.info("nginx serves %d hosts", len({h for b in self.applier.backends for h in b.hosts}))
         self.error, self._out = "", leaving
+
+    def _narrow(self, view: View, state: ClusterState) -> View:
+        """With what the settings, the agent and the cluster say of it."""
+        closed = closed_ports(self._closed, self._urls(), state)
+        own = view.own if view.networks is not None else ports_at_home((*self._rules.http, *self._rules.https))
+        return replace(view, prefer_ipv6=self._settings.prefer_ipv6, closed=closed, own=own)
 
     async def _look_at_files(self) -> Rules:
         own = self._settings

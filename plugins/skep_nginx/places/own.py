@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skep import Cluster, Container
+from skep_nginx.closed import published_ports
 from skep_nginx.reach import View
 
 __all__ = ["OwnContainer", "view_from"]
@@ -50,4 +51,6 @@ def view_from(container: Container, host_address: str) -> View:
     if container.network_mode != "host":
         networks = frozenset(end.network_id for end in container.networks if end.network_id)
     gateway = next((end.gateway for end in container.networks if end.gateway), "")
-    return View(container.node, networks, gateway, direct=True, host_address=host_address)
+    return View(
+        container.node, networks, gateway, direct=True, host_address=host_address, own=published_ports(container)
+    )

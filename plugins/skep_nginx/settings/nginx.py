@@ -79,6 +79,8 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
     """Whether whoever is in front speaks the PROXY protocol; then everybody must."""
     external_ports: tuple[str, ...] = ()
     """Other ports than those of `listen` that containers may have their sites served at: "8080", "8000-8999"."""
+    closed_ports: tuple[str, ...] = ("2375-2377",)
+    """Ports of hosts that no container is reached at which is in its host's network; those of the agent, of engines and of nginx never are."""
     max_body: Annotated[int, Meta(ge=0)] = 2**20
     """The largest body of a request; 0 is any."""
     access_log: str = ""
@@ -144,6 +146,7 @@ class NginxSettings(PluginSettings, frozen=True, kw_only=True):
         if self.acme.agree and not self.tls.listen:
             raise ValueError('acme: certificates are for TLS: set tls.listen, to "0.0.0.0:443" for example')
         parse_ports(self.external_ports)
+        parse_ports(self.closed_ports, "closed_ports")
         parse_answer(self.default_root)
         for entry in self.owners:
             parse_owner(entry)

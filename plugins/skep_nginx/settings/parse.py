@@ -17,14 +17,14 @@ _RESOLVER = re.compile(
 _FILTERS = ("label", "network", "name")
 
 
-def parse_ports(texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+def parse_ports(texts: tuple[str, ...], name: str = "external_ports") -> tuple[tuple[int, int], ...]:
     """Ranges of ports, first and last. Raises ValueError."""
     found = []
     for text in texts:
         form = _RANGE.fullmatch(text)
         first, last = (int(form[1]), int(form[2] or form[1])) if form else (0, 0)
         if not 0 < first <= last < 65536:
-            raise ValueError(f"external_ports: {text!r} are no ports: expected for example '8080' or '8000-8999'")
+            raise ValueError(f"{name}: {text!r} are no ports: expected for example '8080' or '8000-8999'")
         found.append((first, last))
     return tuple(found)
 
