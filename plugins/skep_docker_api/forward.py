@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from skep import Engine, pump, take_over
 from skep_docker_api.presence import while_present
+from skep_docker_api.queries import whole_body
 
 __all__ = ["AS_SENT", "OnAnswer", "engine_version", "forward", "headers_upward", "tunnel"]
 
@@ -132,7 +133,7 @@ async def tunnel(
 
     query, body: None for the client's own. Raises as `Engine.hijack`: EngineError when the engine refuses.
     """
-    sent = await request.read()
+    sent = await whole_body(request)
     headers = headers_upward(request, own_body=True)
     for name in ("Connection", "Upgrade"):
         headers.extend((name, value) for value in request.headers.getall(name, ()))

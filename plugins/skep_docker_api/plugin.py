@@ -6,7 +6,9 @@ import asyncio
 import ipaddress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+from msgspec import Meta
 
 from skep import HttpServer, Plugin, PluginSettings, ServerTLS, ServerTlsSettings, SettingsError
 from skep_docker_api.build_places import BuildPlaces
@@ -40,6 +42,10 @@ class DockerApiSettings(PluginSettings, frozen=True, kw_only=True):
     """Where images that were built or committed here are: "node", on the node where they were made; "all": copied to all that answer."""
     pull_constraints: tuple[str, ...] = ()
     """To which nodes images are pulled, loaded and imported, such as `storage==ssd`; a request may say something else."""
+    max_connections: Annotated[int, Meta(ge=0)] = 2000
+    """How many connections one client (an address, or a user of this machine) may have at a time; 0 is any number."""
+    max_requests: Annotated[int, Meta(ge=0)] = 1000
+    """How many requests one client (by certificate, user or address) may have under way, streams among them; 0 is any number."""
 
     def __post_init__(self) -> None:
         if not self.listen:
@@ -101,6 +107,7 @@ class DockerApiPlugin(Plugin):
             tls=self._certificates,
             unix_mode=int(self.settings.socket_mode, 8),
             allow_insecure=self.settings.allow_insecure,
+            max_connections=self.settings.max_connections,
             shutdown_timeout=_SHUTDOWN,
         )
         await self.server.start()

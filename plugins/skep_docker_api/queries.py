@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
@@ -11,12 +12,13 @@ from aiohttp import web
 
 from skep import RequestError
 
-__all__ = ["Filters", "decode_body", "filters", "flag", "integer", "json_answer", "label_test", "path_of"]
+__all__ = ["Filters", "decode_body", "filters", "flag", "integer", "json_answer", "label_test", "path_of", "whole_body"]
 
 T = TypeVar("T")
 Filters = Mapping[str, list[str]]
 """A filter's name to the values that were asked for, in their order."""
 
+_BODY_SECONDS = 60.0  # that a body has, all of it
 _MOST_VALUES = 200  # of all filters of a request; each may be compared with every container of the cluster
 _FALSE = frozenset(("", "0", "no", "false", "none"))
 _VERSION = re.compile(r"/v\d+\.\d+(?=/)", re.ASCII)
@@ -72,10 +74,19 @@ def label_test(values: Iterable[str]) -> Callable[[Mapping[str, str]], bool]:
     return lambda labels: all(key in labels and (not equals or labels[key] == value) for key, equals, value in wanted)
 
 
+async def whole_body(request: web.BaseRequest) -> bytes:
+    """The request's body, held in memory. Raises RequestError (408) where it does not come within a minute."""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise RequestError(f"the request's body did not come within {_BODY_SECONDS:g} s", status=408) from None
+
+
 async def decode_body(request: web.BaseRequest, type: type[T]) -> T:  # noqa: A002 - msgspec's word
     """The request's body as JSON of that type. Raises RequestError (400) naming the place where it is not."""
     try:
-        return msgspec.json.decode(await request.read(), type=type)
+        return msgspec.json.decode(await whole_body(request), type=type)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RequestError(f"invalid JSON in the request's body: {error}") from None
 

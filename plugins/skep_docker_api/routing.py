@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from skep import Agent, error_middleware, refuse_browsers
+from skep_docker_api.limits import limit_requests
 from skep_docker_api.summary import server_headers
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ def application(plugin: DockerApiPlugin) -> web.Application:
     that fit a request, the first answers.
     """
     guard = refuse_browsers({*_TUNNELLED, *plugin.settings.hosts}, f"plugins.{plugin.name}.hosts")
+    limit = limit_requests(plugin.settings.max_requests, f"plugins.{plugin.name}.max_requests")
     authorise = importlib.import_module(
         "skep_docker_api.authorising"
     ).authorise  # it finds the plugin through this module
-    app = web.Application(middlewares=[error_middleware, guard, authorise], client_max_size=_LARGEST_BODY)
+    app = web.Application(middlewares=[error_middleware, guard, limit, authorise], client_max_size=_LARGEST_BODY)
     app[_PLUGIN] = plugin
     app.on_response_prepare.append(_introduce)
     for subject in _SUBJECTS:

@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from skep.engine.address import Address
 from skep.engine.tls_transport import TLSTransport
+from skep.http.doorman import Doorman
 from skep.http.listen import Listener, bind
 from skep.http.tls import ServerTLS
 
@@ -52,6 +53,7 @@ class HttpServer:
     allow_insecure: serve plain tcp to other machines too; refused otherwise, as whoever reaches a Docker API
     is root.
     idle_timeout: seconds that a client has for the head of its next request.
+    max_connections: that one client, known by its IP address or its user, may have at a time; 0 is any number.
     shutdown_timeout: seconds that requests have to end in when the server stops.
     handler_cancellation: a handler is cancelled when its client goes away.
 
@@ -67,12 +69,14 @@ class HttpServer:
         unix_mode: int = 0o600,
         allow_insecure: bool = False,
         idle_timeout: float = 75.0,
+        max_connections: int = 0,
         shutdown_timeout: float = 10.0,
         handler_cancellation: bool = True,
     ) -> None:
         self._addresses = [Address.parse_listen(text) for text in listen]
         self._tls = tls
         self._unix_mode = unix_mode
+        self._doorman = Doorman(max_connections)
         self._plain_allowed = allow_insecure or tls is not None
         self._runner = web.AppRunner(
             app,
@@ -133,11 +137,11 @@ class HttpServer:
 
         def accept() -> asyncio.BaseProtocol:
             if context is None:
-                return server()
+                return self._doorman.lead(server(), speaks=True)
             transport = TLSTransport(server(), context, server_side=True)
             self._handshakes.add(transport)
             transport.handshake.add_done_callback(lambda _: self._handshakes.discard(transport))
-            return transport
+            return self._doorman.lead(transport, speaks=False)
 
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_server(accept, sock=listener.socket))

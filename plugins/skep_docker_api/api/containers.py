@@ -26,7 +26,7 @@ from skep_docker_api.container_calls import (
 )
 from skep_docker_api.forward import engine_version, forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
-from skep_docker_api.queries import filters, flag, integer, json_answer
+from skep_docker_api.queries import filters, flag, integer, json_answer, whole_body
 from skep_docker_api.renaming import name_taken
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 from skep_docker_api.rows import ROWS_AT_ONCE
@@ -122,7 +122,7 @@ async def wait(request: web.Request) -> web.StreamResponse:
 async def create(request: web.Request) -> web.StreamResponse:
     """Place a container and create it there."""
     agent = agent_of(request)
-    wanted = agent.request(await request.read(), request.query.get("name", "").removeprefix("/"))
+    wanted = agent.request(await whole_body(request), request.query.get("name", "").removeprefix("/"))
     created = await agent.create_container(
         wanted,
         client=client_of(request),

@@ -11,7 +11,7 @@ from skep import Engine, EngineProtocolError, NotFoundError
 from skep_docker_api.container_calls import container_of, engine_of
 from skep_docker_api.forward import engine_version, forward, tunnel
 from skep_docker_api.nodes import first_answer, healthy_engine, healthy_nodes
-from skep_docker_api.queries import decode_body
+from skep_docker_api.queries import decode_body, whole_body
 from skep_docker_api.routing import Handler, agent_of, plugin_of
 
 __all__ = ["ROUTES", "find_exec"]
@@ -34,7 +34,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     answer = await engine.call(
         "POST",
         f"/containers/{container.id}/exec",
-        body=await request.read(),
+        body=await whole_body(request),
         headers={"Content-Type": request.headers.get("Content-Type", "application/json")},
         version=await engine_version(request, engine),
     )
@@ -49,7 +49,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 async def start(request: web.Request) -> web.StreamResponse:
     """Run it: detached, or on this connection."""
     engine, path = await find_exec(request)
-    body = await request.read()
+    body = await whole_body(request)
     wanted = await decode_body(request, _Start) if body else _Start()
     if wanted.detach:
         return await forward(request, engine, f"{path}/start", body=body)
