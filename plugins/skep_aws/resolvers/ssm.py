@@ -19,6 +19,10 @@ async def _resolve(asked: Properties, call: Calls) -> Values:
     names, path = asked.list("Name"), asked.text("Path")
     if bool(names) == bool(path):
         raise bad("Name", "expected one of Name and Path")
+    if any(each.endswith("/") for each in names):
+        if len(names) > 1:
+            raise bad("Name", "one that ends in / is a path; expected it alone, or names of parameters")
+        path = names[0]
     decrypt = asked.flag("Decrypt", default=True)
     found = await (_by_path(path, asked, call, decrypt=decrypt) if path else _by_name(names, call, decrypt=decrypt))
     names_of = renamed({key: key for key in chosen(dict.fromkeys(found, ""), asked)}, asked)
@@ -68,7 +72,7 @@ SSM = Source(
     resolve=_resolve,
     help="Parameters of Systems Manager, by name or by path.",
     properties={
-        "Name": "Names of parameters; name:3 and name:label ask for a version.",
+        "Name": "Names of parameters; name:3 and name:label ask for a version. One that ends in / is a Path.",
         "Path": "All below a path, instead: /app/prod.",
         "Recursive": "false: only those directly below the path.",
         "Decrypt": "false: leave SecureStrings encrypted.",

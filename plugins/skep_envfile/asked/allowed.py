@@ -15,7 +15,8 @@ class Allowed:
     """What the setting `ask` allows.
 
     `stack` allows a lookup with all that it can be asked. `ssm==/prod/web/*` allows values that the glob fits, and no further property;
-    `stack==prod-*?Region=eu-*` those properties besides, each with values that its glob fits. Raises SettingsError for another one.
+    `stack==prod-*?Region=eu-*` those properties besides, each with values that its glob fits. Lookups take a comma for the next of a list,
+    so of a value with commas each part must fit, one of the globs between the setting's commas. Raises SettingsError for another one.
     """
 
     def __init__(self, setting: Iterable[str]) -> None:
@@ -45,8 +46,10 @@ def _fits(allowed: AskedEntry, entry: AskedEntry) -> bool:
     globs: Mapping[str, str] = {name.casefold(): glob for name, glob in allowed.further}
     return (
         allowed.lookup == entry.lookup
-        and fnmatchcase(entry.value, allowed.value)
-        and all(
-            name.casefold() in globs and fnmatchcase(value, globs[name.casefold()]) for name, value in entry.further
-        )
+        and _fit(entry.value, allowed.value)
+        and all(name.casefold() in globs and _fit(value, globs[name.casefold()]) for name, value in entry.further)
     )
+
+
+def _fit(value: str, globs: str) -> bool:
+    return all(any(fnmatchcase(part, glob) for glob in globs.split(",")) for part in value.split(","))

@@ -232,6 +232,9 @@ async def test_parameters(agent: Agent, client: Client) -> None:
     assert "DB_PASSWORD" not in shallow
     names = [f"/app/prod/key{number:02}" for number in range(12)]
     assert list((await agent.lookup("ssm", {"Name": names})).values()) == [f"v{number}" for number in range(12)]
+    assert await agent.lookup("ssm", {"Name": "/app/prod/db/"}) == {"password": "s3cret"}
+    with pytest.raises(PropertyError, match="Name: one that ends in / is a path; expected it alone"):
+        await agent.lookup("ssm", {"Name": ["/app/prod/key00", "/app/prod/"]})
     with pytest.raises(NotFoundError, match="there is no parameter /app/prod/none"):
         await agent.lookup("ssm", {"Name": ["/app/prod/key00", "/app/prod/none"]})
     with pytest.raises(NotFoundError, match="there are no parameters below /other"):
