@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections import deque
@@ -77,7 +78,8 @@ class AuditLog:
                 if written < len(data):
                     raise OSError(28, "No space left on device")
             except OSError:
-                os.ftruncate(file, size)  # no half line
+                with contextlib.suppress(OSError):  # it is no file that could be
+                    os.ftruncate(file, size)  # no half line
                 raise
             if self.sync:
                 os.fsync(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ __all__ = ["NODES", "judge", "named"]
 NODES = "skep.policy.nodes"
 """The label that keeps the nodes on which a container may be, as a JSON list of patterns."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
 _SHARED = ("system.df", "image.prune", "image.build-prune", "image.buildkit", UNKNOWN)
 """What concerns everybody's things: not for clients with a label of their own."""
 
@@ -149,13 +151,11 @@ def _load(case: Case) -> Findings:
 
 
 def _auth(case: Case) -> Findings:
-    if (case.body.get("serveraddress") or "").removeprefix("https://").partition("/")[0] not in (
-        "",
-        "index.docker.io",
-        "docker.io",
-    ):
+    """A login asks the registry that it names."""
+    address = _SCHEME.sub("", case.body.get("serveraddress") or "").partition("/")[0]
+    if address:
         yield from check_registry(
-            f"{case.body['serveraddress'].removeprefix('https://').partition('/')[0]}/x", "serveraddress"
+            f"{address}/x" if "." in address or ":" in address else f"{address}:443/x", "serveraddress"
         )
 
 

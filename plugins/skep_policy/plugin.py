@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable
@@ -110,7 +111,8 @@ class PolicyPlugin(Plugin):
         """Write a line for what may have changed something."""
         operation = named(answered.request)
         if self.audit is not None and is_changing(operation, answered.request.method):
-            await self.audit.write(msgspec.json.encode(self._line(answered, operation)))
+            line = json.dumps(self._line(answered, operation))  # ASCII alone: some break lines at more than \n
+            await self.audit.write(line.encode())
 
     def _line(self, answered: ApiAnswered, operation: str) -> dict[str, Any]:
         """Who, what, where and how it went: no body, no environment, no header."""
