@@ -3,11 +3,18 @@
 import sys
 from itertools import chain
 
-from contrib.bench import aws_memory, custom_resource, memory, placement, startup
+from contrib.bench import aws_memory, custom_resource, envfiles, memory, placement, startup
 from contrib.lab.packages import obstacle
 
 missed = False
-parts = [startup.measure(), placement.measure(), memory.measure(), custom_resource.measure(), aws_memory.measure()]
+parts = [
+    startup.measure(),
+    placement.measure(),
+    memory.measure(),
+    custom_resource.measure(),
+    envfiles.measure(),
+    aws_memory.measure(),
+]
 if reason := obstacle():
     print(f"not measured on real engines: {reason}")
 else:

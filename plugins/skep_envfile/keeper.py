@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from skep import NotFoundError, PluginEvent, SkepError, TemporaryError, Values, replace_file
 from skep_envfile import disk, formats
 from skep_envfile.change import Change
-from skep_envfile.rounds import Round
+from skep_envfile.rounds import Round, combine
 from skep_envfile.state import State, default_state
 from skep_envfile.tracked import Tracked
 from skep_envfile.values import Gathered
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Keeper", "content"]
 
 _TOGETHER = 0.2  # of a file's interval: what is due so soon is asked with what is due now
+_AT_A_TIME = 50  # files that are begun with in one turn of the loop
 _LONGEST_START = 30.0  # seconds over which agents spread their first questions for files that are there
 
 
@@ -125,8 +126,10 @@ class Keeper:
             return await self._agent.lookup(name, properties, max_age=age)
 
         async with Round(ask, self._asking) as questions, asyncio.TaskGroup() as group:
-            for each in wanted:
+            for number, each in enumerate(wanted, 1):
                 group.create_task(self._keep(each, questions), name=f"plugin {self._name}: {each.name}")
+                if number % _AT_A_TIME == 0:
+                    await asyncio.sleep(0)  # others have their turn, too
         self._changed.set()
         await self.state.save()
 
@@ -135,9 +138,9 @@ class Keeper:
         async with each.lock:
             before = each.error
             try:
-                gathered = await questions.gather(each.settings)
-                async with self._writing:
-                    fitted = await self._put(each, gathered)
+                answers = await questions.answers(each.settings)
+                async with self._writing:  # many files may wait for one answer: not all at once
+                    fitted = await self._put(each, combine(each.settings, answers))
             except SkepError as error:
                 delay = error.delay if isinstance(error, TemporaryError) else None
                 await self._failed(each, str(error), delay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +12,7 @@ from skep import NotFoundError, RequestError, SkepError, TemporaryError, Values
 from skep_envfile.settings import FileSettings, SourceSettings
 from skep_envfile.values import Gathered, merge, select
 
-__all__ = ["Ask", "Round"]
+__all__ = ["Ask", "Round", "combine"]
 
 Ask = Callable[[str, Mapping[str, object]], Awaitable[Values]]
 """Asks a lookup by name, with properties."""
@@ -41,24 +41,12 @@ class Round:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def gather(self, file: FileSettings) -> Gathered:
-        """The variables of a file, by its rules. Raises SkepError saying which source, or which variable, is in the way."""
-        answers = await asyncio.gather(*(self._answer(source) for source in file.sources), return_exceptions=True)
-        parts = []
-        for source, answer in zip(file.sources, answers, strict=True):
-            if isinstance(answer, NotFoundError) and source.optional:
-                parts.append(Gathered(warnings=(f"{source.lookup}: {answer}",)))
-            elif isinstance(answer, SkepError):
-                raise _named(source, answer)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                parts.append(select(source, answer, source.lookup))
-        merged = merge(parts, file.on_collision)
-        found = select(file, Values(merged.values, merged.secret))
-        origins = {name: merged.origins.get(key, key) for name, key in found.origins.items()}
-        if not found.values and not file.allow_empty:
-            raise RequestError("there is not a single variable; allow_empty = true writes an empty file")
-        return Gathered(found.values, found.secret, merged.warnings + found.warnings, origins)
+        """The variables of a file, by its rules. Raises as `combine`."""
+        return combine(file, await self.answers(file))
+
+    async def answers(self, file: FileSettings) -> list[Values | BaseException]:
+        """What the sources of a file answer, in their order."""
+        return await asyncio.gather(*(self._answer(source) for source in file.sources), return_exceptions=True)
 
     async def _answer(self, source: SourceSettings) -> Values:
         key = json.dumps([source.lookup, source.asked], sort_keys=True)
@@ -71,6 +59,26 @@ class Round:
     async def _asked(self, source: SourceSettings) -> Values:
         async with self._limit:
             return await self._ask(source.lookup, source.asked)
+
+
+def combine(file: FileSettings, answers: Sequence[Values | BaseException]) -> Gathered:
+    """The variables of a file, by its rules. Raises SkepError saying which source, or which variable, is in the way."""
+    parts = []
+    for source, answer in zip(file.sources, answers, strict=True):
+        if isinstance(answer, NotFoundError) and source.optional:
+            parts.append(Gathered(warnings=(f"{source.lookup}: {answer}",)))
+        elif isinstance(answer, SkepError):
+            raise _named(source, answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            parts.append(select(source, answer, source.lookup))
+    merged = merge(parts, file.on_collision)
+    found = select(file, Values(merged.values, merged.secret), trusted=merged.values)
+    origins = {name: merged.origins.get(key, key) for name, key in found.origins.items()}
+    if not found.values and not file.allow_empty:
+        raise RequestError("there is not a single variable; allow_empty = true writes an empty file")
+    return Gathered(found.values, found.secret, merged.warnings + found.warnings, origins)
 
 
 def _named(source: SourceSettings, error: SkepError) -> SkepError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -31,11 +31,12 @@ class Gathered:
     """Where each is from, for people: `stack: DbUrl`."""
 
 
-def select(rules: SelectSettings, values: Values, origin: str = "") -> Gathered:
+def select(rules: SelectSettings, values: Values, origin: str = "", *, trusted: Collection[str] = ()) -> Gathered:
     """The variables that one answer gives, by the rules of its source. Lists have commas between.
 
     A name of `rename` is taken as it is; others get the prefix, and `_` for what no variable's name may have. Raises ConflictError where
-    two would have one name, RequestError for a name that makes programs run other code, unless `include` or `rename` say it in full.
+    two would have one name, RequestError for a name that makes programs run other code, unless `include` or `rename` say it in full, or it is
+    `trusted`.
     """
     found: dict[str, str] = {}
     origins: dict[str, str] = {}
@@ -44,7 +45,8 @@ def select(rules: SelectSettings, values: Values, origin: str = "") -> Gathered:
         if not _wanted(key, rules):
             continue
         ((name, value),) = variables({_named(key, rules): values[key]}).items()
-        if _POWERFUL.fullmatch(name) and key not in rules.include and key not in rules.rename:
+        said = key in rules.include or key in rules.rename or name in trusted
+        if not said and _POWERFUL.fullmatch(name):
             raise RequestError(
                 f"{_from(key, origin)} would be the variable {name}, which makes programs run other code; exclude it, rename it, or "
                 f"name it in full in include"

@@ -10,7 +10,7 @@ import pytest
 
 from skep import NotFoundError, RequestError, TemporaryError, Values
 from skep.testing import wait_for
-from skep_envfile.rounds import Round
+from skep_envfile.rounds import Round, combine
 from skep_envfile.settings import FileSettings, SourceSettings
 from tests.plugins.envfile.envfile_sources import KeeperOf, Sources, thing
 
@@ -86,6 +86,25 @@ async def test_one_source_that_fails_is_named_and_the_others_are_not_written_wit
     async with Round(ask, asyncio.Semaphore(8)) as questions:
         with pytest.raises(RequestError, match="things: there is no bad"):
             await questions.gather(file_of("good", "bad"))
+
+
+def test_what_a_source_may_be_called_the_file_may_too_but_its_prefix_makes_no_other_name() -> None:
+    answer = Values({"PATH": "/x", "TH": "y"})
+    source = SourceSettings(lookup="things", include=("PATH",))
+    assert combine(FileSettings(path="/x", sources=(source,)), [answer]).values == {"PATH": "/x"}
+    both = SourceSettings(lookup="things", include=("TH",))
+    with pytest.raises(RequestError, match="TH would be the variable PATH"):
+        combine(FileSettings(path="/x", sources=(both,), prefix="PA"), [answer])
+
+
+def test_rules_of_the_file_are_for_all_sources_together() -> None:
+    sources = tuple(SourceSettings(lookup="things", prefix=prefix) for prefix in ("A_", "B_"))
+    answer = Values({"Url": "u", "Port": "5"}, secret={"Url"})
+    file = FileSettings(path="/x", sources=sources, exclude=("B_P*",), rename={"A_Url": "URL"})
+    found = combine(file, [answer, answer])
+    assert found.values == {"A_Port": "5", "B_Url": "u", "URL": "u"}
+    assert found.secret == {"B_Url", "URL"}
+    assert found.origins["URL"] == "things: Url"
 
 
 async def test_a_slow_lookup_does_not_keep_other_files_waiting(
