@@ -147,7 +147,7 @@ class CustomResourcePlugin(Plugin):
         sender = Sender()
         self._stack.push_async_callback(sender.aclose)
         self.catalogue = Catalogue(self.agent, settings.answer_within)
-        rules = UrlRules(settings.response_hosts, settings.plain_loopback)
+        rules = UrlRules(settings.response_hosts, settings.plain_loopback, queue.region)
         admission = Admission(rules, frozenset(settings.topics), frozenset(settings.allowed_accounts))
         limits = Limits(settings.concurrency, settings.answer_within, settings.visibility / 3)
         self.provider = Provider(queue, journal, sender, admission, self.catalogue.find, explain, limits, self.log)

@@ -66,6 +66,11 @@ class Queue:
         context = session.client("sqs", config=config, **self._options)
         return context, await context.__aenter__()
 
+    @property
+    def region(self) -> str:
+        """Where it is, as the client knows it; "" before `open`."""
+        return str(self._client.meta.region_name or "") if self._client is not None else ""
+
     async def receive(self, most: int) -> list[Message]:
         """Wait up to 20 s for messages; up to 10 of them. They are ours for the time of `visibility`."""
         try:

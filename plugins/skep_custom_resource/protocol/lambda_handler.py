@@ -18,13 +18,12 @@ from skep_custom_resource.protocol.lookups import explain_unresolved
 from skep_custom_resource.protocol.put import put
 from skep_custom_resource.protocol.request import ResourceRequest, parse_event
 from skep_custom_resource.protocol.run import Explain, Resource, run
-from skep_custom_resource.protocol.urls import UrlRules
+from skep_custom_resource.protocol.urls import UrlRules, bucket_host
 
 __all__ = ["INVOKED", "Handler", "make_handler"]
 
 INVOKED = "SkepInvoke"
 """A key of events that are no request of CloudFormation's: the answer is returned, and put nowhere."""
-_NOWHERE = "https://cloudformation-custom-resource-response-{}.s3.amazonaws.com/"
 _RESERVE = 3.0  # seconds before the function's end, for the answer
 _LAST = 0.7  # seconds before it in which no try begins
 _DEFAULT = 60.0  # seconds, without a context
@@ -81,7 +80,7 @@ def _seconds(context: Any) -> float:
 def _with_address(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event from the command line, with an address that nothing is ever put to."""
     region = str(event.get("StackId", "")).split(":")[3:4]
-    return {**event, "ResponseURL": _NOWHERE.format("".join(region).replace("-", ""))}
+    return {**event, "ResponseURL": f"https://{bucket_host(''.join(region))}/"}
 
 
 def _answered(resource: Resource, request: ResourceRequest, seconds: float, explain: Explain) -> ResourceAnswer:

@@ -99,6 +99,34 @@ def test_other_addresses_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", f"{BUCKET}.s3.amazonaws.com.cn"),  # the same name in another partition is anybody's
+        ("eu-west-1", f"{BUCKET}.s3.eu-west-1.amazonaws.eu"),
+        (
+            "made-up-1",
+            "cloudformation-custom-resource-response-madeup1.s3.amazonaws.com",
+        ),  # and so is that of no region
+        ("us-east-1", "cloudformation-custom-resource-response-useast1.s3.amazonaws.com"),
+    ],
+)
+def test_buckets_that_are_not_cloudformations_of_our_region_are_refused(region: str, host: str) -> None:
+    stack = f"arn:aws:cloudformation:{region}:123456789012:stack/x/y"
+    event = {**EVENT, "StackId": stack, "ResponseURL": f"https://{host}/x?Signature=s"}
+    with pytest.raises(InvalidRequestError, match=r"^ResponseURL: "):
+        parse_event(event, UrlRules(region="eu-west-1"))
+
+
+def test_each_partition_has_its_buckets() -> None:
+    for region, host in (
+        ("cn-north-1", "cnnorth1.s3.amazonaws.com.cn"),
+        ("us-gov-west-1", "usgovwest1.s3.amazonaws.com"),
+    ):
+        url = f"https://cloudformation-custom-resource-response-{host}/x"
+        assert not UrlRules(region=region).fault(url, region)
+
+
+@pytest.mark.parametrize(
     "text", ["", "{", "[]", "1", "null", "[" * 100_000, "{}", '{"StackId": 1}', "\ud800", json.dumps({**EVENT, "StackId": "x"}),
              json.dumps({**EVENT, "RequestId": 'a"b'}), json.dumps({**EVENT, "LogicalResourceId": ""}), json.dumps({**EVENT, "ResponseURL": None})],
 )  # fmt: skip
