@@ -107,6 +107,7 @@ class EventLog:
         self._recent_bytes = 0
         self._readers: set[Reader] = set()
         self._complete_from = time.time_ns()
+        self._ended = False
 
     @property
     def listeners(self) -> int:
@@ -123,6 +124,11 @@ class EventLog:
         finally:
             self.close_readers()
 
+    def end(self) -> None:
+        """End all streams, and those that begin from now on as well: a client asks again at once, while the server stops."""
+        self._ended = True
+        self.close_readers()
+
     def close_readers(self) -> None:
         """End all streams."""
         for reader in list(self._readers):
@@ -131,7 +137,7 @@ class EventLog:
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Listen from now on."""
-        reader = Reader()
+        reader = Reader(closed=self._ended)
         self._readers.add(reader)
         try:
             yield reader

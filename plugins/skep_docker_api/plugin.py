@@ -14,8 +14,10 @@ from skep import HttpServer, Plugin, PluginSettings, ServerTLS, ServerTlsSetting
 from skep_docker_api.build_places import BuildPlaces
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
+from skep_docker_api.node_summaries import NodeSummaries
 from skep_docker_api.routing import application
 from skep_docker_api.rows import Rows
+from skep_docker_api.summary import ServerHeaders
 
 __all__ = ["DockerApiPlugin", "DockerApiSettings"]
 
@@ -80,10 +82,12 @@ class DockerApiPlugin(Plugin):
     settings: DockerApiSettings
     server: HttpServer
     event_log: EventLog
+    server_headers: ServerHeaders
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
         super().__init__(settings)
         self.rows = Rows()
+        self.summaries = NodeSummaries()
         self.execs = KnownExecs()
         self.build_places = BuildPlaces()
         self._certificates = self._tls()
@@ -101,6 +105,7 @@ class DockerApiPlugin(Plugin):
 
     async def __aenter__(self) -> Self:
         self.event_log = EventLog(self.agent)
+        self.server_headers = ServerHeaders(self.agent)
         self.server = HttpServer(
             application(self),
             self.settings.listen,
@@ -117,7 +122,7 @@ class DockerApiPlugin(Plugin):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.event_log.close_readers()
+        self.event_log.end()
         await self.server.stop()
 
     async def run(self) -> None:
