@@ -10,7 +10,6 @@ from aiohttp import web
 
 from skep import Agent, error_middleware, refuse_browsers
 from skep_docker_api.limits import limit_requests
-from skep_docker_api.summary import server_headers
 
 if TYPE_CHECKING:
     from skep_docker_api.plugin import DockerApiPlugin
@@ -41,7 +40,7 @@ def agent_of(request: web.Request) -> Agent:
 
 async def _introduce(request: web.Request, response: web.StreamResponse) -> None:
     """Say in every answer which versions are spoken here, whatever the engine behind it said."""
-    response.headers.update(server_headers(agent_of(request)))
+    response.headers.update(plugin_of(request).server_headers())
     if response.headers.get("Content-Type") == "":
         del response.headers["Content-Type"]  # the engine's answer had none
 

@@ -33,6 +33,7 @@ class Rows:
     def __init__(self, most: int = _MOST_KEPT) -> None:
         self._kept: dict[str, tuple[Container, str, bytes]] = {}
         self._room = self._most = most
+        self._aliases: tuple[int, Aliases] = (-1, {})
 
     def render(
         self,
@@ -56,7 +57,7 @@ class Rows:
         sizes: Mapping[str, bytes] | None = None,
     ) -> Iterator[bytes]:
         """As `render`, in parts of `ROWS_AT_ONCE` rows: others may run between two of them."""
-        known = aliases(state)
+        known = self._known_aliases(state)
         nodes = {each.name: each.node for each in state.nodes}
         rest, start = iter(containers), b"["
         while chunk := list(islice(rest, ROWS_AT_ONCE)):
@@ -72,6 +73,11 @@ class Rows:
         if self._room <= 0:
             self._forget(state)
         yield b"[]" if start == b"[" else b"]"
+
+    def _known_aliases(self, state: ClusterState) -> Aliases:
+        if self._aliases[0] != state.version:
+            self._aliases = state.version, aliases(state)
+        return self._aliases[1]
 
     def _fixed(self, container: Container, node: Node) -> bytes:
         """A row's beginning, up to the value of its names, which comes last of what is fixed."""

@@ -10,12 +10,15 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from skep import Agent, ContainerState, Node, NodeState, NodeStatus, __version__, format_time, with_overcommit
+import msgspec
 
-__all__ = ["api_version", "builder_version", "describe_cluster", "describe_versions", "human_size", "server_headers"]
+from skep import Agent, Node, NodeState, NodeStatus, __version__, format_time, with_overcommit
+from skep_docker_api.node_summaries import NodeSummaries, NodeSummary, by_state
+
+__all__ = ["ServerHeaders", "api_version", "builder_version", "describe_cluster", "describe_versions", "human_size"]
 
 _OLDEST = "1.24"
 _USUAL = "1.41"
@@ -36,7 +39,6 @@ _ABLE = [
     "BridgeNfIptables",
     "BridgeNfIp6tables",
 ]
-_STOPPED = (ContainerState.CREATED, ContainerState.EXITED, ContainerState.DEAD, ContainerState.REMOVING)
 
 
 def api_version(agent: Agent) -> str:
@@ -51,14 +53,26 @@ def builder_version(agent: Agent) -> str:
     return "2" if versions and all(_numbers(each)[:1] >= (23,) for each in versions) else "1"
 
 
-def server_headers(agent: Agent) -> dict[str, str]:
-    """What every answer carries, as an engine's does."""
-    return {
-        "Api-Version": api_version(agent),
-        "Docker-Experimental": "false",
-        "Ostype": "linux",
-        "Server": f"skep/{__version__} (linux)",
-    }
+class ServerHeaders:
+    """What every answer carries, as an engine's does; made again where nodes have changed."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._version = -1
+        self._made: dict[str, str] = {}
+
+    def __call__(self) -> dict[str, str]:
+        """The headers; they are not to be changed."""
+        version = self._agent.cluster.state.nodes_version
+        if version != self._version:
+            self._version = version
+            self._made = {
+                "Api-Version": api_version(self._agent),
+                "Docker-Experimental": "false",
+                "Ostype": "linux",
+                "Server": f"skep/{__version__} (linux)",
+            }
+        return self._made
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -98,24 +112,25 @@ def _go_architecture(machine: str) -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def describe_cluster(agent: Agent, listeners: int = 0) -> dict[str, Any]:
+def describe_cluster(agent: Agent, summaries: NodeSummaries, listeners: int = 0) -> dict[str, Any]:
     """The answer to `GET /info`: sums over all nodes, and each node in `SystemStatus`.
 
     CPUs and memory are counted with overcommit. `listeners`: how many read events. `Warnings` names the nodes that do not answer.
     """
     nodes = agent.cluster.state.nodes
     overcommit = agent.settings.cluster.overcommit
+    found = summaries.of(nodes, lambda node: _node_rows(node, overcommit))
     name = socket.gethostname()
     return {
         "ID": f"skep:{name}",
         "Name": name,
-        **_counts(nodes),
+        **_counts(found),
         "NCPU": sum(with_overcommit(node.node.cpus, overcommit) for node in nodes),
         "MemTotal": sum(with_overcommit(node.node.memory, overcommit) for node in nodes),
         "Driver": "",
         "DriverStatus": None,
-        "SystemStatus": [list(row) for row in _status(agent)],
-        "Plugins": _plugins(nodes),
+        "SystemStatus": _status(agent, found),
+        "Plugins": _plugins(found),
         "Labels": [],
         "ServerVersion": f"skep/{__version__}",
         "SystemTime": format_time(time.time()),
@@ -141,14 +156,13 @@ def describe_cluster(agent: Agent, listeners: int = 0) -> dict[str, Any]:
     }
 
 
-def _counts(nodes: Iterable[NodeState]) -> dict[str, int]:
-    total = running = paused = stopped = images = 0
+def _counts(nodes: Iterable[NodeSummary]) -> dict[str, int]:
+    running = paused = stopped = images = 0
     for node in nodes:
-        up, frozen, down = _by_state(node)
-        total, running, paused, stopped = total + up + frozen + down, running + up, paused + frozen, stopped + down
-        images += len(node.images)
+        running, paused, stopped = running + node.running, paused + node.paused, stopped + node.stopped
+        images += node.images
     return {
-        "Containers": total,
+        "Containers": running + paused + stopped,
         "ContainersRunning": running,
         "ContainersPaused": paused,
         "ContainersStopped": stopped,
@@ -156,19 +170,13 @@ def _counts(nodes: Iterable[NodeState]) -> dict[str, int]:
     }
 
 
-def _by_state(node: NodeState) -> tuple[int, int, int]:
-    """How many containers run, are paused, are stopped; those that are only planned yet are none."""
-    states = [each.state for each in node.containers.values() if each.state is not ContainerState.PENDING]
-    paused, stopped = states.count(ContainerState.PAUSED), sum(state in _STOPPED for state in states)
-    return len(states) - paused - stopped, paused, stopped
-
-
-def _plugins(nodes: Iterable[NodeState]) -> dict[str, Any]:
+def _plugins(nodes: Iterable[NodeSummary]) -> dict[str, Any]:
     """The drivers that are in use, as engines are not asked for those that they could use."""
-    nodes = list(nodes)
-    volumes = {volume.driver for node in nodes for volume in node.volumes} | {"local"}
-    networks = {network.driver for node in nodes for network in node.networks} | {"bridge", "host", "null"}
-    return {"Volume": sorted(volumes), "Network": sorted(filter(None, networks)), "Authorization": None, "Log": []}
+    volumes, networks = {"local"}, {"bridge", "host", "null"}
+    for node in nodes:
+        volumes |= node.volume_drivers
+        networks |= node.network_drivers
+    return {"Volume": sorted(volumes), "Network": sorted(networks), "Authorization": None, "Log": []}
 
 
 def _common(values: Iterable[str], default: str) -> str:
@@ -181,14 +189,14 @@ def _complaints(nodes: Iterable[NodeState]) -> Iterator[str]:
             yield f"node {node.name} is {node.node.status}: {_one_line(node.node.error) or 'not reached yet'}"
 
 
-def _status(agent: Agent) -> Iterator[tuple[str, str]]:
-    nodes, overcommit = agent.cluster.state.nodes, agent.settings.cluster.overcommit
-    yield "Role", "primary"
-    yield "Strategy", _implementing(agent, "score_nodes")
-    yield "Filters", _implementing(agent, "filter_nodes")
-    yield "Nodes", str(len(nodes))
-    for node in nodes:
-        yield from _node_rows(node, overcommit)
+def _status(agent: Agent, nodes: Sequence[NodeSummary]) -> msgspec.Raw:
+    head = (
+        ("Role", "primary"),
+        ("Strategy", _implementing(agent, "score_nodes")),
+        ("Filters", _implementing(agent, "filter_nodes")),
+        ("Nodes", str(len(nodes))),
+    )
+    return msgspec.Raw(b"[" + b",".join([*map(msgspec.json.encode, head), *(node.rows for node in nodes)]) + b"]")
 
 
 def _implementing(agent: Agent, hook: str) -> str:
@@ -197,7 +205,7 @@ def _implementing(agent: Agent, hook: str) -> str:
 
 def _node_rows(state: NodeState, overcommit: float) -> Iterator[tuple[str, str]]:
     node = state.node
-    running, paused, stopped = _by_state(state)
+    running, paused, stopped = by_state(state)
     detail = f" ({running} Running, {paused} Paused, {stopped} Stopped)" if node.is_healthy else ""
     memory = human_size(with_overcommit(node.memory, overcommit))
     never_reached = node.status is NodeStatus.PENDING and not node.id

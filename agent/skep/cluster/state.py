@@ -29,7 +29,7 @@ class NodeState:
     """One node and everything known on it. Read it; changes go through `ClusterState`.
 
     `containers` is by key: a container's id, or the key of a placement under way, whose container is `pending`.
-    `memory_used` is what its containers of any state reserve, in bytes. `heavy` are those of its containers, by key, that take far more bytes than
+    `version` is the cluster's when something of the node changed last. `memory_used` is what its containers of any state reserve, in bytes. `heavy` are those of its containers, by key, that take far more bytes than
     most, and how many, about.
     """
 
@@ -43,6 +43,7 @@ class NodeState:
         "networks",
         "node",
         "ordinal",
+        "version",
         "volumes",
     )
 
@@ -57,6 +58,7 @@ class NodeState:
         self.memory_used = 0
         self.nano_cpus_used = 0
         self.heavy: dict[str, int] = {}
+        self.version = 0
 
     @property
     def name(self) -> str:
@@ -86,11 +88,12 @@ class NodeState:
 class ClusterState:
     """All nodes. Every change is synchronous, so a decision that does not await sees one consistent state.
 
-    `version` grows with every change.
+    `version` grows with every change; `nodes_version` is what it was when a node came or went, or what is known of a node itself changed.
     """
 
     def __init__(self) -> None:
         self.version = 0
+        self.nodes_version = 0
         self._by_name: dict[str, NodeState] = {}
         self._order: list[NodeState] = []
         self._containers = ContainerIndex()
@@ -113,10 +116,12 @@ class ClusterState:
     def put_node(self, node: Node) -> NodeState:
         """Add a node, or replace what is known of the node itself; its containers, images and so on stay."""
         self.version += 1
+        self.nodes_version = self.version
         state = self._by_name.get(node.name)
         if state is None:
             self.journal.moving()
             state = self._by_name[node.name] = NodeState(node)
+            state.version = self.version
             key = natural_key(node.name)
             place = bisect_right(self._order, key, key=lambda each: natural_key(each.name))
             self._order.insert(place, state)
@@ -126,6 +131,7 @@ class ClusterState:
             return state
         self.journal.changing(state)
         old, state.node = state.node, node
+        state.version = self.version
         if old.is_healthy is not node.is_healthy:
             self._masks.health_changed(state)
         if old.id != node.id:
@@ -142,7 +148,8 @@ class ClusterState:
         state = self._by_name.pop(name)
         self.journal.changing(state)
         self.journal.moving()
-        self.version += 1
+        self._changed(state)
+        self.nodes_version = self.version
         containers, state.containers = state.containers, {}
         for key, container in containers.items():
             self._containers.remove(container)
@@ -164,7 +171,7 @@ class ClusterState:
     def put_container(self, container: Container, *, key: str = "") -> None:
         """Add or replace a container on its node (`container.node`). `key`: for one that has no id yet. Raises KeyError."""
         state = self._by_name[container.node]
-        self.version += 1
+        self._changed(state)
         before = len(state.containers)
         key = key or container.id
         self.journal.changing(state)
@@ -192,7 +199,7 @@ class ClusterState:
         self.journal.changing(state)
         container = self._take_out(state, key)
         if container is not None:
-            self.version += 1
+            self._changed(state)
             self._count(state, before)
         return container
 
@@ -207,6 +214,10 @@ class ClusterState:
         self._standing.note(state, container, -1, state.heavy.pop(key, 0))
         return container
 
+    def _changed(self, state: NodeState) -> None:
+        self.version += 1
+        state.version = self.version
+
     def _count(self, state: NodeState, before: int) -> None:
         if before != len(state.containers):
             self._masks.count_changed(state, before)
@@ -216,7 +227,7 @@ class ClusterState:
         state = self._by_name[node]
         self.journal.changing(state)
         before, state.images = state.images, images
-        self.version += 1
+        self._changed(state)
         self._masks.images_changed(state, before)
         self._standing.note(state)
 
@@ -225,7 +236,7 @@ class ClusterState:
         state = self._by_name[node]
         self.journal.changing(state)
         state.networks = networks
-        self.version += 1
+        self._changed(state)
         self._standing.note(state)
 
     def put_volumes(self, node: str, volumes: Sequence[Volume]) -> None:
@@ -233,7 +244,7 @@ class ClusterState:
         state = self._by_name[node]
         self.journal.changing(state)
         state.volumes = volumes
-        self.version += 1
+        self._changed(state)
         self._standing.note(state)
 
     # -- what listings need

@@ -15,6 +15,9 @@ __all__ = ["Common", "Turns"]
 PINGS = 200.0
 """Pings a second of all engines together: each takes about a third of a millisecond."""
 
+LISTINGS = 8.0
+"""Rounds a second of all engines together, each of a handful of lists: about three milliseconds."""
+
 
 class Turns:
     """So many at once, the others in their order. Whoever takes longer than `longest` seconds goes on, and holds up nobody any more.
@@ -88,3 +91,10 @@ class Common:
         seconds by the kernel's probes; only one that is frozen is noticed by pings alone.
         """
         return max(wanted, self.watched / PINGS)
+
+    def resync_interval(self, wanted: float) -> float:
+        """Seconds between two rounds of one engine: as wanted, unless that were more than `LISTINGS` of all.
+
+        They only find what no event told of; an engine that may have thrown events away is listed sooner, whatever this says.
+        """
+        return max(wanted, self.watched / LISTINGS)

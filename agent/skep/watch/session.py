@@ -202,7 +202,8 @@ class Session:
 
     async def _pause(self) -> None:
         """Wait for the interval, or less when an engine may have thrown events away, as engines do when there are very many."""
-        interval = self._settings.resync_interval * random.uniform(0.8, 1.2)  # noqa: S311 - many nodes not in step
+        interval = self._common.resync_interval(self._settings.resync_interval)
+        interval *= random.uniform(0.8, 1.2)  # noqa: S311 - many nodes not in step
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), max(0.0, interval - SHORTEST_PAUSE))
         await asyncio.sleep(min(interval, SHORTEST_PAUSE))

@@ -14,7 +14,7 @@ from skep_docker_api.forward import forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import json_answer, path_of
 from skep_docker_api.routing import Handler, agent_of, plugin_of
-from skep_docker_api.summary import builder_version, describe_cluster, describe_versions, server_headers
+from skep_docker_api.summary import builder_version, describe_cluster, describe_versions
 
 __all__ = ["ROUTES"]
 
@@ -23,7 +23,7 @@ async def ping(request: web.Request) -> web.Response:
     """Say that the endpoint lives, which versions it speaks, and which builder its engines would rather be asked for."""
     agent = agent_of(request)
     headers = {
-        **server_headers(agent),
+        **plugin_of(request).server_headers(),
         "Builder-Version": builder_version(agent),
         "Cache-Control": "no-cache, no-store, must-revalidate",
         "Pragma": "no-cache",
@@ -38,7 +38,8 @@ async def version(request: web.Request) -> web.Response:
 
 async def info(request: web.Request) -> web.Response:
     """`docker info`."""
-    return json_answer(describe_cluster(agent_of(request), plugin_of(request).event_log.listeners))
+    plugin = plugin_of(request)
+    return json_answer(describe_cluster(plugin.agent, plugin.summaries, plugin.event_log.listeners))
 
 
 async def disk_usage(request: web.Request) -> web.Response:

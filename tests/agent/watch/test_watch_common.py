@@ -67,3 +67,10 @@ async def test_one_who_is_cancelled_gives_its_turn_on() -> None:
 )
 def test_many_engines_are_pinged_in_turn(watched: int, wanted: float, interval: float) -> None:
     assert Common(watched=watched).ping_interval(wanted) == interval
+
+
+@pytest.mark.parametrize(
+    ("watched", "wanted", "interval"), [(1, 30.0, 30.0), (240, 30.0, 30.0), (1000, 30.0, 125.0), (1000, 900.0, 900.0)]
+)
+def test_many_engines_are_listed_in_turn(watched: int, wanted: float, interval: float) -> None:
+    assert Common(watched=watched).resync_interval(wanted) == interval
