@@ -61,8 +61,21 @@ def _server(site: Site, style: Style) -> Iterable[Directive]:
         # On those they are not tried, and who was kept from a path could otherwise get round it by a longer one.
         yield Block("location", ("~", TOO_LONG), (Line("return", ("414",)),))
     yield from map(location_block, site.locations)
+    yield from _guards(site)
     if site.root:
         yield Block("location", ("/",), (_answer(site.root),))
+
+
+def _guards(site: Site) -> Iterable[Block]:
+    """Of /x that becomes /y/ towards a container, /x../z would become /y/../z, which is not below /y/ any more."""
+    paths = {location.path.text for location in site.locations if not location.path.is_regex}
+    for location in site.locations:
+        text = location.path.text + ".."
+        climbs = (
+            location.dest.endswith("/") and not location.path.text.endswith("/") and location.path.match in ("", "^~")
+        )
+        if climbs and text not in paths and not location.override:
+            yield Block("location", ("^~", text), (Line("return", ("404",)),))
 
 
 def _answer(answer: Answer) -> Line:

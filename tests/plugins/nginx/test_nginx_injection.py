@@ -148,6 +148,11 @@ def expected(site: Site) -> list[Any]:
         *([(("location", "/nginx-proxy-debug"), "debug")] if site.debug else []),
         *([too_long] if any(each.path.is_regex for each in site.locations) else []),
         *map(expected_location, site.locations),
+        *(
+            (("location", "^~", f"{each.path.text}.."), [line("return", "404")])
+            for each in site.locations
+            if climbs(each)
+        ),
     ]
     return [*upstreams, (("server",), body)]
 
@@ -179,6 +184,12 @@ def expected_location(location: Location) -> Any:
     else:
         body += [line(f"{location.protocol.removesuffix('s')}_pass", url)]
     return ("location", *expected_path(location.path)), body
+
+
+def climbs(location: Location) -> bool:
+    """Whether /x becomes a path that ends with a slash, so that /x../y would be above it."""
+    kinds = re.fullmatch(r"(\^~ )?/.*[^/]", str(location.path), re.DOTALL)
+    return bool(kinds) and location.dest.endswith("/")
 
 
 def expected_path(path: SitePath) -> tuple[str, ...]:
