@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 T = TypeVar("T")
+_AT_ONCE = 64 * 2**10  # bytes
 
 
 class _Version(msgspec.Struct):
@@ -233,7 +235,7 @@ class Engine:
         with self._wire.counted(method, goal):
             session = (await self._wire.open()).calls
             async with session.request(
-                method, self._url(goal), data=body, headers=headers, timeout=limits, allow_redirects=False
+                method, self._url(goal), data=_in_parts(body), headers=headers, timeout=limits, allow_redirects=False
             ) as response:
                 yield response
 
@@ -287,7 +289,7 @@ class Engine:
                     request = session.request(
                         method,
                         url,
-                        data=source or data,
+                        data=_in_parts(data) if data is None or isinstance(data, bytes) else source,
                         headers=headers,
                         timeout=limits,
                         allow_redirects=False,
@@ -369,6 +371,11 @@ class Engine:
 
     def _url(self, goal: str) -> yarl.URL:
         return yarl.URL(self._wire.address.origin + goal, encoded=True)
+
+
+def _in_parts(body: bytes | None) -> io.BytesIO | bytes | None:
+    """A large body as aiohttp writes it in parts: all at once it would keep the loop from its turn."""
+    return body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
 class _Source:

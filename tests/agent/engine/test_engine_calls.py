@@ -49,6 +49,16 @@ async def test_a_call_sends_what_it_was_given(raw: RawEngine, engine: Engine) ->
     assert (sent.body, sent.headers["content-type"]) == (b'{"Image":"busybox"}', "application/json")
 
 
+async def test_a_large_body_is_sent_whole_and_with_its_length(raw: RawEngine, engine: Engine) -> None:
+    raw.answers["/build"] = http(b"")
+    large = bytes(range(256)) * 8192
+    await engine.call("POST", "/build", body=large)
+    async with engine.stream("POST", "/build", data=large) as response:
+        assert response.status == 200
+    for sent in raw.requests[-2:]:
+        assert (sent.body == large, sent.headers["content-length"]) == (True, str(len(large)))
+
+
 async def test_get_decodes_into_the_type(raw: RawEngine, engine: Engine) -> None:
     raw.answers["/things"] = http(b'[{"Id":"a","Count":2,"New":null}]')
     assert await engine.get("/things", list[Thing]) == [Thing("a", 2)]
