@@ -38,7 +38,7 @@ class Backend:
         self._attempts = attempts
         self._rates = rates
         self._own = Place(options.region, role=role, external_id=external_id)
-        self._paces: dict[tuple[Place, str], Pace] = {}
+        self._paces: dict[tuple[str, str, str], Pace] = {}
 
     async def call(self, place: Place, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call. Raises AwsError; the last one where none of the tries went well."""
@@ -66,7 +66,7 @@ class Backend:
 
     def _pace(self, place: Place, service: str) -> Pace:
         """AWS counts by account, region and service."""
-        key = (place, service)
+        key = (place.region, place.role, service)
         if key not in self._paces:
             if len(self._paces) >= _MOST_PACES:
                 del self._paces[next(iter(self._paces))]

@@ -20,13 +20,17 @@ class Pace:
         self._free_at = 0.0
 
     async def wait(self) -> None:
-        """Wait for a token, in the order of asking."""
+        """Wait for a token, in the order of asking. Whoever is cancelled meanwhile gives it back."""
         now = time.monotonic()
         self._free_at = max(self._free_at, now - self._burst)
         delay = self._free_at - now
         self._free_at += self._each
         if delay > 0:
-            await asyncio.sleep(delay)
+            try:
+                await asyncio.sleep(delay)
+            except BaseException:
+                self._free_at -= self._each
+                raise
 
     def slow_down(self, seconds: float) -> None:
         """AWS says that it was too much: let no call begin for so long."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from skep import Agent, DeniedError, NotReadyError, PropertyError, TemporaryError
+from skep_aws.pace import Pace
 from tests.plugins.aws.conftest import agent_at
 from tests.plugins.aws.fake_aws import FakeAws, half, never, plain_xml, query, refused
 
@@ -265,6 +266,17 @@ async def test_calls_keep_within_the_rate_of_their_service(fake: FakeAws) -> Non
         started = time.monotonic()
         await asyncio.gather(*(agent.lookup("stack", {"StackName": f"s{number}"}) for number in range(50)))
     assert time.monotonic() - started > 0.45  # 40 at once, and 10 more in half a second
+
+
+async def test_questions_that_are_given_up_keep_nobody_waiting_after_them() -> None:
+    pace = Pace(1000)
+    many = [asyncio.create_task(pace.wait()) for _ in range(12_000)]  # ten seconds' worth
+    await asyncio.sleep(0)
+    for task in many:
+        task.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await pace.wait()
 
 
 async def test_equal_questions_are_one_call_and_answers_are_kept(fake: FakeAws) -> None:
