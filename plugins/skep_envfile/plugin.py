@@ -33,6 +33,7 @@ class EnvFilePlugin(Plugin):
     """What keeps the files, while the agent runs."""
     _actions: Actions
     _allowed: Allowed
+    _turns: asyncio.Semaphore
 
     async def __aenter__(self) -> Self:
         from skep_envfile.actions import Actions
@@ -40,13 +41,14 @@ class EnvFilePlugin(Plugin):
         from skep_envfile.keeper import Keeper
 
         self._allowed = Allowed(self.settings.ask)
+        self._turns = asyncio.Semaphore(self.settings.concurrency)
         self.keeper = keeper = Keeper(self.agent, self.log, self.name, self.settings)
         self._actions = keeper.actions = Actions(
             self.agent,
             self.log,
             self.settings.files,
             state=keeper.state.file,
-            values=lambda name: keeper.files[name].gathered,
+            values=keeper.values,
         )
         return self
 
@@ -62,7 +64,7 @@ class EnvFilePlugin(Plugin):
         """Give the container the values that its `from:` entries ask for."""
         from skep_envfile.asked import fill
 
-        return await fill(self.agent, self._allowed, creating, _ASK_TIMEOUT)
+        return await fill(self.agent, self._allowed, creating, _ASK_TIMEOUT, self._turns)
 
     # -- contributions
 

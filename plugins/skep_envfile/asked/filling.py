@@ -32,12 +32,17 @@ __all__ = ["FILLED", "fill"]
 FILLED = "skep.from.variables"
 """The label that tells which variables were looked up, as a JSON list of names: made again, a container gets them anew."""
 
+_MOST_ENTRIES = 32
 _LONGEST = 131_071  # bytes of NAME=value; Linux hands no longer one to a process
 _REFUSED = {"\n": "a line's end", "\r": "a line's end", "\0": "a NUL"}
 
 
-async def fill(agent: Agent, allowed: Allowed, creating: ContainerCreating, timeout: float) -> ContainerCreating | None:
+async def fill(
+    agent: Agent, allowed: Allowed, creating: ContainerCreating, timeout: float, turns: asyncio.Semaphore
+) -> ContainerCreating | None:
     """Look up what the request's `from:` entries ask for, and add the variables to its environment. None where it has none.
+
+    timeout: seconds for all of it. turns: how many questions of containers are asked at one time, so that files have their answers too.
 
     What the environment has already stays as it is: who creates the container is the nearer one. Raises RequestError with the status to
     answer with (403 not allowed, 400 wrong or not found, 409 ambiguous or colliding, 503 not ready or away), naming the entry.
@@ -46,10 +51,12 @@ async def fill(agent: Agent, allowed: Allowed, creating: ContainerCreating, time
     texts = dict.fromkeys(each.text for each in request.expressions.get(FROM, ()))  # one that comes twice is one
     if not texts:
         return None
+    if len(texts) > _MOST_ENTRIES:
+        raise RequestError(f"{len(texts)} entries from:…; expected at most {_MOST_ENTRIES} for one container")
     entries = [read_entry(text) for text in texts]
     for entry in entries:
         allowed.check(entry)
-    found = await _ask_all(agent, entries, timeout)
+    found = await _ask_all(agent, entries, timeout, turns)
     before = _filled_before(request)
     env = [each for each in request.container.env if each.partition("=")[0] not in before]
     own = {each.partition("=")[0] for each in env}
@@ -60,14 +67,21 @@ async def fill(agent: Agent, allowed: Allowed, creating: ContainerCreating, time
     return replace(creating, request=replace(request, container=container, body={**request.body, "Env": env}))
 
 
-async def _ask_all(agent: Agent, entries: Sequence[AskedEntry], timeout: float) -> list[Mapping[str, str]]:
+async def _ask_all(
+    agent: Agent, entries: Sequence[AskedEntry], timeout: float, turns: asyncio.Semaphore
+) -> list[Mapping[str, str]]:
     """Each entry's variables. Raises the first failure, and asks no further."""
-    tasks = [
-        asyncio.create_task(_ask(agent, entry, timeout), name=f"plugin envfile: from:{entry.lookup}")
-        for entry in entries
-    ]
+
+    async def ask(entry: AskedEntry) -> Mapping[str, str]:
+        async with turns:
+            return await _ask(agent, entry, timeout)
+
+    tasks = [asyncio.create_task(ask(entry), name=f"plugin envfile: from:{entry.lookup}") for entry in entries]
     try:
-        return list(await asyncio.gather(*tasks))
+        async with asyncio.timeout(timeout):
+            return list(await asyncio.gather(*tasks))
+    except TimeoutError:
+        raise RequestError(f"what from: asks for was not answered within {timeout:g} s", status=503) from None
     finally:
         for task in tasks:
             task.cancel()

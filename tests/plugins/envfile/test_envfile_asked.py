@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from skep import (
     SettingsError,
     Values,
 )
-from skep.testing import EmbeddedEngine
+from skep.testing import EmbeddedEngine, wait_for
 from skep_envfile.asked import Allowed
 from skep_envfile.asked.entries import read_entry
 
@@ -48,10 +49,13 @@ class Lookups(Plugin):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.asked = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def _resolve(self, properties: Mapping[str, Any]) -> Values:
         self.asked.append(dict(properties))
-        answer = ANSWERS[properties.get("StackName") or properties["Name"]]
+        await self.gate.wait()
+        answer = ANSWERS.get(properties.get("StackName") or properties["Name"], Values({"A": "1"}))
         if isinstance(answer, Exception):
             raise answer
         return answer  # type: ignore[no-any-return]
@@ -224,6 +228,22 @@ async def test_a_malformed_entry_is_refused_naming_the_place(
     asking = await start("stack")
     with pytest.raises(ExpressionError, match="environment entry 1"):
         asking.agent.request(json.dumps({"Image": "a", "Env": [f"from:{text}"]}).encode())
+
+
+async def test_many_entries_are_refused_and_many_containers_wait_for_their_turn(start: Any) -> None:
+    asking = await start("any")
+    with pytest.raises(RequestError, match=r"33 entries from:…; expected at most 32 for one container"):
+        await asking.create(*(f"from:any==other{number}" for number in range(33)))
+    assert asking.lookups.asked == []
+    asking.lookups.gate = asyncio.Event()
+    names = [f"from:any==n{number}" for number in range(20)]
+    creating = [asyncio.create_task(asking.create(name)) for name in names]
+    await wait_for(lambda: len(asking.lookups.asked) == 8)
+    await asyncio.sleep(0)
+    assert len(asking.lookups.asked) == 8
+    asking.lookups.gate.set()
+    await asyncio.gather(*creating)
+    assert len(asking.lookups.asked) == 20
 
 
 async def test_explaining_asks_nothing(start: Any) -> None:
