@@ -42,13 +42,15 @@ class H3Client(QuicConnectionProtocol):
         super().__init__(*words, **options)
         self._http = H3Connection(self._quic)
         self._open: dict[int, _Open] = {}
+        self._ended: ConnectionError | None = None
 
     def quic_event_received(self, event: QuicEvent) -> None:
         """Sort what comes to the requests."""
         if isinstance(event, ConnectionTerminated):
+            self._ended = ConnectionError(f"{event.error_code}: {event.reason_phrase}")
             for request in self._open.values():
                 if not request.done.done():
-                    request.done.set_exception(ConnectionError(f"{event.error_code}: {event.reason_phrase}"))
+                    request.done.set_exception(self._ended)
             return
         for each in self._http.handle_event(event):
             if not isinstance(each, HeadersReceived | DataReceived) or each.stream_id not in self._open:
@@ -70,6 +72,8 @@ class H3Client(QuicConnectionProtocol):
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> H3Answer:
         """One request. Raises ConnectionError where the connection ends, TimeoutError where nothing comes."""
+        if self._ended:
+            raise self._ended
         stream = self._quic.get_next_available_stream_id()
         request = self._open[stream] = _Open({}, b"", asyncio.get_running_loop().create_future())
         asked = {":method": method, ":scheme": "https", ":authority": host, ":path": path, **headers}
