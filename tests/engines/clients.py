@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from contrib.lab import Host, Lab
 from skep import Agent, parse_settings
 
-__all__ = ["Served", "one_and_four", "plain_one_and_four", "serving_engines"]
+__all__ = ["Served", "aside", "one_and_four", "plain_one_and_four", "serving_engines"]
 
+T = TypeVar("T")
 PLACEMENT = ("health", "port", "slots", "dependency", "affinity", "constraint", "whitelist", "spread")
 
 
@@ -105,3 +107,11 @@ async def plain_one_and_four(request: pytest.FixtureRequest, tmp_path: Path) -> 
 def _hosts(request: pytest.FixtureRequest) -> Mapping[str, Host]:
     found: Host | Lab = request.getfixturevalue(request.param)
     return found.hosts if isinstance(found, Lab) else {found.name: found}
+
+
+async def aside(call: Callable[[], T]) -> T:
+    """Run a blocking client while this loop serves it."""
+    try:
+        return await asyncio.to_thread(call)
+    finally:
+        gc.collect()
