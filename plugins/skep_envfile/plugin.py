@@ -49,6 +49,7 @@ class EnvFilePlugin(Plugin):
             self.settings.files,
             state=keeper.state.file,
             values=keeper.values,
+            is_open=self._allowed.gives,
         )
         return self
 
@@ -61,9 +62,12 @@ class EnvFilePlugin(Plugin):
             group.create_task(self.keeper.run(), name=f"plugin {self.name}: files")
 
     async def container_creating(self, creating: ContainerCreating) -> ContainerCreating | None:
-        """Give the container the values that its `from:` entries ask for."""
-        from skep_envfile.asked import fill
+        """Give the container the values that its `from:` entries ask for; refuse labels by which it would be given more than it may have."""
+        from skep_envfile.actions.containers import CLIENT
+        from skep_envfile.asked import check_claims, fill
 
+        if creating.client != CLIENT:
+            check_claims(self.settings.files, self._allowed, creating)
         return await fill(self.agent, self._allowed, creating, _ASK_TIMEOUT, self._turns)
 
     # -- contributions

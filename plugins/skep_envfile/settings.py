@@ -140,7 +140,8 @@ class EnvFileSettings(PluginSettings, frozen=True, kw_only=True):
     """The file that keeps when each file was last known to be true; "" is /var/lib/skep/envfile.json, or for others than root that name
     in $XDG_STATE_HOME/skep."""
     ask: tuple[str, ...] = ()
-    """Which lookups containers may ask at create, with `from:LOOKUP==VALUE` in their environment: `stack`, or `ssm==/prod/*`."""
+    """Which lookups containers may ask at create, with `from:LOOKUP==VALUE` in their environment: `stack`, or `ssm==/prod/*`; and
+    which files' values they may claim by the labels of `recreate`: `envfile==prod`."""
 
     def __post_init__(self) -> None:
         paths: dict[str, str] = {}

@@ -52,7 +52,7 @@ class Site:
         """Start the agent; returns when the file is true."""
         source = {"lookup": "made", "properties": {"Name": "prod"}, "include": include}
         file = {"path": str(self.file), "sources": [source], "include": include, "on_change": actions}
-        envfile = {"files": {"prod": file}, "state": f"{self._folder}/state.json", "ask": [ask]}
+        envfile = {"files": {"prod": file}, "state": f"{self._folder}/state.json", "ask": [ask, "envfile==prod"]}
         plugins = {"envfile": envfile, "spread": {}, "docker_api": {"listen": [self._url]}}
         settings = parse_settings({"cluster": {"engines": [self._engine.url]}, "plugins": plugins})
         self.agent = await self._stack.enter_async_context(Agent(settings, plugins=[self.made]))

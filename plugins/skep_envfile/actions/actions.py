@@ -48,7 +48,7 @@ class Actions:
     """Those of all files of one plugin.
 
     state: the plugin's state file; what is to be done is kept beside it. values: the variables that a file has, as it has them; None where
-    that is not known yet.
+    that is not known yet. is_open: whether containers may ask for a file's values by their labels.
 
     Before a file is written, `expect`; when it is written, `changed`. So an agent that is killed between the two does it all the same.
     """
@@ -61,13 +61,14 @@ class Actions:
         *,
         state: Path,
         values: Callable[[str], Gathered | None],
+        is_open: Callable[[str], bool] = lambda file: False,
     ) -> None:
         self._log = log
         self._journal = Journal(state.with_name(f"{state.stem}-actions.json"))
         self._loading = asyncio.Lock()
         self._loaded = False
         self._workers = {
-            name: _Worker(Job(agent, log, name, file, values), self._journal)
+            name: _Worker(Job(agent, log, name, file, values, is_open(name)), self._journal)
             for name, file in files.items()
             if file.on_change
         }

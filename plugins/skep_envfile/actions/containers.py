@@ -5,13 +5,25 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from skep import ContainerState, ContainerStopping, EngineError, SkepError, TemporaryError
-from skep_envfile.actions.settings import FILE_LABEL
+from skep_envfile.actions.settings import is_labelled
 
 if TYPE_CHECKING:
     from skep import Agent, Container, Engine
 
-__all__ = ["CLIENT", "chosen", "engine_of", "known_again", "may_stop", "restart", "runs", "send_signal"]
+__all__ = [
+    "CLIENT",
+    "chosen",
+    "engine_of",
+    "is_labelled_by_image",
+    "known_again",
+    "may_stop",
+    "restart",
+    "runs",
+    "send_signal",
+]
 
 CLIENT = "plugin envfile"
 """Who asks, for other plugins and in decisions."""
@@ -24,17 +36,16 @@ _ENDING = frozenset(("ABRT", "INT", "KILL", "QUIT", "TERM", "2", "3", "6", "9", 
 
 def chosen(agent: Agent, file: str, label: str) -> list[Container]:
     """The containers with that label, by node and name; "" are those whose label `skep.envfile` names the file."""
-    found = [each for each in agent.cluster.state.containers() if each.id and _has(each, file, label)]
+    found = [each for each in agent.cluster.state.containers() if each.id and is_labelled(each.labels, file, label)]
     return sorted(found, key=lambda each: (each.node, each.name))
 
 
-def _has(container: Container, file: str, label: str) -> bool:
-    if not label:
-        files = container.label(FILE_LABEL)
-        return files is not None and file in (each.strip() for each in files.split(","))
-    key, equals, value = label.partition("=")
-    found = container.label(key)
-    return found is not None and (not equals or found == value)
+async def is_labelled_by_image(agent: Agent, container: Container, file: str, label: str) -> bool:
+    """Whether it has the label from its image, so that nobody had to say it at its create. Raises SkepError."""
+    engine = engine_of(agent, container)
+    told = msgspec.json.decode(await engine.call("GET", f"/containers/{container.id}/json"))
+    image = msgspec.json.decode(await engine.call("GET", f"/images/{told['Image']}/json"))
+    return is_labelled((image.get("Config") or {}).get("Labels") or {}, file, label)
 
 
 def runs(container: Container) -> bool:

@@ -128,24 +128,23 @@ class _Replacing:
             self.after = f"; and the old one, {_aside(self.old)}, could not be brought back ({error or 'too slow'})"
 
 
-async def take_up(agent: Agent, containers: Iterable[Container]) -> None:
-    """Finish what an earlier run of the agent was killed at: old containers that are still there beside new ones, or alone.
+async def take_up(agent: Agent, old: Container) -> None:
+    """Finish what an earlier run of the agent was killed at, if this is an old container that is still there beside its new one, or alone.
 
     Raises SkepError.
     """
-    for old in containers:
-        match = _ASIDE.fullmatch(old.name)
-        if match is None or not old.id.startswith(match[2]):
-            continue
-        engine = engine_of(agent, old)
-        new = await _successor(engine, match[1], old.id)
-        told = msgspec.json.decode(await engine.call("GET", f"/containers/{new}/json")) if new else {}
-        if new and told["State"]["Running"]:
-            await _remove(engine, old.id)
-            await known_again(agent, old.node, old.id)
-            continue
-        running = runs(old) or (bool(new) and told["Config"]["Labels"][REPLACES].endswith(":running"))
-        await _to_its_end(_restore(agent, engine, old, match[1], new, running=running))
+    match = _ASIDE.fullmatch(old.name)
+    if match is None or not old.id.startswith(match[2]):
+        return
+    engine = engine_of(agent, old)
+    new = await _successor(engine, match[1], old.id)
+    told = msgspec.json.decode(await engine.call("GET", f"/containers/{new}/json")) if new else {}
+    if new and told["State"]["Running"]:
+        await _remove(engine, old.id)
+        await known_again(agent, old.node, old.id)
+        return
+    running = runs(old) or (bool(new) and told["Config"]["Labels"][REPLACES].endswith(":running"))
+    await _to_its_end(_restore(agent, engine, old, match[1], new, running=running))
 
 
 def _aside(container: Container) -> str:

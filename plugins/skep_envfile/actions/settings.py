@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 
 from skep import PluginSettings, Seconds
 
-__all__ = ["FILE_LABEL", "ActionSettings"]
+__all__ = ["FILE_LABEL", "ActionSettings", "is_labelled"]
 
 FILE_LABEL = "skep.envfile"
 """The label of containers that have their variables from env files: the files' names in the settings, with commas between."""
 
 _SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[1-9][0-9]?", re.ASCII)
+
+
+def is_labelled(labels: Mapping[str, str], file: str, label: str) -> bool:
+    """Whether what has these labels is among those of an action of `file` with this `label`."""
+    if not label:
+        return file in (each.strip() for each in labels.get(FILE_LABEL, "").split(","))
+    key, equals, value = label.partition("=")
+    return key in labels and (not equals or labels[key] == value)
 
 
 class ActionSettings(PluginSettings, frozen=True, kw_only=True):

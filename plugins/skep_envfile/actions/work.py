@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from skep import SkepError, TemporaryError
 from skep_envfile.actions.command import run_command
-from skep_envfile.actions.containers import chosen, restart, send_signal
+from skep_envfile.actions.containers import chosen, is_labelled_by_image, restart, send_signal
 from skep_envfile.actions.journal import Pending
 from skep_envfile.actions.recreate import recreate, take_up
 
@@ -32,13 +32,14 @@ class SupersededError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a file's actions need. `values` tells the variables that a file has."""
+    """What a file's actions need. `values` tells the variables that a file has. is_open: containers may ask for them by their labels."""
 
     agent: Agent
     log: logging.Logger
     file: str
     settings: FileSettings
     values: Callable[[str], Gathered | None]
+    is_open: bool = False
 
     @property
     def path(self) -> Path:
@@ -63,14 +64,26 @@ async def carry_out(job: Job, pending: Pending, done: Done) -> None:
 
 
 async def _to_containers(job: Job, action: ActionSettings, pending: Pending, done: Done) -> None:
+    """One that fails does not keep others from their turn. Raises SkepError for the first failure, when all had one."""
+    failures: list[SkepError] = []
     if action.do == "recreate":
-        await take_up(job.agent, chosen(job.agent, job.file, action.label))
+        for container in chosen(job.agent, job.file, action.label):
+            try:
+                await take_up(job.agent, container)
+            except SkepError as error:
+                failures.append(error)
     for container in chosen(job.agent, job.file, action.label):
-        key = f"{action.title} {container.id}"
-        if key in pending.done:
+        if f"{action.title} {container.id}" in pending.done:
             continue
-        id_ = await _one(job, action, container, pending)
-        await done(pending, f"{action.title} {id_}")
+        try:
+            id_ = await _one(job, action, container, pending)
+        except SkepError as error:
+            failures.append(error)
+        else:
+            await done(pending, f"{action.title} {id_}")
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
+        raise SkepError(f"{failures[0]}{more}") from failures[0]
 
 
 async def _one(job: Job, action: ActionSettings, container: Container, pending: Pending) -> str:
@@ -80,6 +93,12 @@ async def _one(job: Job, action: ActionSettings, container: Container, pending: 
         return container.id
     if action.do == "restart":
         await restart(job.agent, container, action.timeout)
+        return container.id
+    if not job.is_open and await is_labelled_by_image(job.agent, container, job.file, action.label):
+        job.log.warning(
+            "file %s: container %s has its label from its image, and is not given its values; ask does not allow that",
+            *(job.file, container.name),
+        )
         return container.id
     values = job.values(job.file)
     if values is None:

@@ -8,7 +8,10 @@ from fnmatch import fnmatchcase
 from skep import DeniedError, ExpressionError, SettingsError
 from skep_envfile.asked.entries import AskedEntry, read_entry
 
-__all__ = ["Allowed"]
+__all__ = ["FILES", "Allowed"]
+
+FILES = "envfile"
+"""What stands for the env files themselves in `ask`."""
 
 
 class Allowed:
@@ -31,9 +34,16 @@ class Allowed:
             except ExpressionError as error:
                 raise SettingsError(f"ask: {error.found_in('entry', 'the name of a lookup, or one==GLOB')}") from None
 
+    def gives(self, file: str) -> bool:
+        """Whether containers may ask for an env file's values by their labels: `envfile==prod`, as though that were a lookup."""
+        return self._has(AskedEntry(f"{FILES}=={file}", FILES, file))
+
+    def _has(self, entry: AskedEntry) -> bool:
+        return entry.lookup in self._whole or any(_fits(each, entry) for each in self._parts)
+
     def check(self, entry: AskedEntry) -> None:
         """Raises DeniedError (403), saying which setting would allow it, unless the entry may be asked."""
-        if entry.lookup in self._whole or any(_fits(each, entry) for each in self._parts):
+        if self._has(entry):
             return
         known = sorted(self._whole | {each.text for each in self._parts})
         raise DeniedError(

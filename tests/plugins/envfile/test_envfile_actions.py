@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from skep import ContainerStopping, Lookup, Plugin, RequestError, Values
+from skep import ContainerStopping, DeniedError, Lookup, Plugin, RequestError, Values
 from skep.testing import EmbeddedEngine, wait_for
 from skep_envfile import EnvFileSettings
 from skep_envfile.actions import Actions, ActionSettings
@@ -72,10 +72,10 @@ class Site:
         self._agents = agents
         self.agent: Any = None
 
-    async def start(self, *actions: dict[str, Any]) -> None:
+    async def start(self, *actions: dict[str, Any], ask: Sequence[str] = ()) -> None:
         """Start the agent; returns when the file is true."""
         file = {"path": str(self.file), "sources": [{"lookup": "made"}], "on_change": actions}
-        plugins = {"envfile": {"files": {"prod": file}, "state": str(self.state)}, "spread": {}}
+        plugins = {"envfile": {"files": {"prod": file}, "state": str(self.state), "ask": ask}, "spread": {}}
         self.agent = await self._agents(plugins=[self.world], engines=[self.engine], settings={"plugins": plugins})
         await wait_for(lambda: self.keeper.files["prod"].state == "good")
 
@@ -169,6 +169,38 @@ async def test_where_it_cannot_be_recreated_the_old_one_comes_back_until_it_can(
     fault.clear()
     await site.done()
     assert (site.names(), site.env("web")["URL"]) == (["web"], "one")
+
+
+async def test_who_may_create_containers_may_not_have_the_values_by_a_label(site: Site) -> None:
+    own = {"do": "recreate", "label": "env=prod"}
+    await site.start(RECREATE, own)
+    for labels in (PROD, {"env": "prod"}):
+        body = json.dumps({"Image": "busybox:latest", "Labels": labels}).encode()
+        with pytest.raises(DeniedError, match=r'and may not ask for them; .* ask = \["envfile==prod"\]') as caught:
+            await site.agent.create_container(site.agent.request(body, "thief"), client="mallory")
+        assert caught.value.status == 403
+    assert site.names() == []
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_a_label_that_the_image_brings_gives_no_values_unless_the_settings_say_so(
+    site: Site, caplog: pytest.LogCaptureFixture, is_open: bool
+) -> None:
+    for image in site.engine.state.images.values():
+        image.config["Labels"] = PROD
+    site.engine.run("thief")
+    await site.start(RECREATE, ask=["envfile==prod"] if is_open else ())
+    await site.done()
+    assert ("SECRET" in site.env("thief")) is is_open
+    assert ("container thief has its label from its image" in caplog.text) is not is_open
+
+
+async def test_one_that_fails_does_not_keep_others_from_their_turn(site: Site) -> None:
+    site.engine.run("aaa", labels=PROD, AutoRemove=True)
+    site.engine.run("web", labels=PROD)
+    await site.start(RECREATE)
+    await wait_for(lambda: "container aaa cannot be recreated" in site.status().error)
+    assert site.env("web")["URL"] == "one"
 
 
 async def test_one_that_hangs_is_given_up_in_time(site: Site) -> None:
