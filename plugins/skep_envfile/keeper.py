@@ -87,26 +87,35 @@ class Keeper:
     async def _begin(self) -> None:
         """Find out what is there. Files that are missing come first; others when their age says so."""
         await self.state.load()
-        await asyncio.to_thread(self._sweep)
-        now, spread = time.time(), random.random()  # noqa: S311
+        spread = random.random()  # noqa: S311
         for each in self.files.values():
-            try:
-                found = await asyncio.to_thread(disk.look, each.path)
-            except SkepError:
-                continue  # said at its refresh, which is due at once
-            if found is None:
-                continue
+            async with each.lock:  # somebody may have it refreshed already
+                if not each.succeeded:
+                    await self._find(each, spread)
+        self.state.keep_only({each.settings.path for each in self.files.values()})
+
+    async def _find(self, each: Tracked, spread: float) -> None:
+        await asyncio.to_thread(disk.sweep, each.path)
+        try:
+            found = await asyncio.to_thread(disk.look, each.path)
+        except SkepError:
+            return  # said at its refresh, which is due at once
+        if found is not None:
+            now = time.time()
             each.exists = True
             each.checked = min(now, self.state.checked(each.settings.path, found.mtime_ns))
             since = max(now, each.checked + each.settings.interval)
             each.due = since + spread * min(_LONGEST_START, each.settings.interval / 10)
-        self.state.keep_only({each.settings.path for each in self.files.values()})
-
-    def _sweep(self) -> None:
-        for each in self.files.values():
-            disk.sweep(each.path)
 
     # -- what
+
+    def values(self, name: str) -> Gathered | None:
+        """The variables that a file has; None where they are not known yet, and then it is refreshed at once."""
+        each = self.files[name]
+        if each.gathered is None and not each.error:
+            each.due = 0.0
+            self._changed.set()
+        return each.gathered
 
     async def refresh(self, names: Iterable[str] = ()) -> list[Tracked]:
         """Ask anew now, whatever is kept of answers; all files, or those with these names. Raises NotFoundError."""
@@ -163,7 +172,7 @@ class Keeper:
         """Have the file hold this. Raises SkepError."""
         settings, path = each.settings, each.path
         fitted, data = content(each.name, settings, gathered)
-        owner = disk.owner_ids(settings.owner)
+        owner = await asyncio.to_thread(disk.owner_ids, settings.owner)
         found = await asyncio.to_thread(disk.look, path)
         each.exists = found is not None
         if found is not None and found.data == data and found.is_kept(settings.mode_bits, owner):

@@ -46,7 +46,7 @@ class State:
     async def load(self) -> None:
         """Read it."""
         try:
-            self._known = await asyncio.to_thread(_read, self.file)
+            self._known = {**await asyncio.to_thread(_read, self.file), **self._known}
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, RecursionError) as error:

@@ -171,3 +171,15 @@ async def test_a_source_that_may_be_missing_is_left_out_and_a_needed_one_is_not(
         await keeper.refresh()
         found = keeper.files["prod"].describe()
     assert (found["state"], found["warnings"]) == ("good", ["things: there is no thing gone"])
+
+
+async def test_a_recent_file_whose_values_somebody_needs_is_asked_for_at_once(
+    keeping: KeeperOf, sources: Sources, tmp_path: Path
+) -> None:
+    """As what is yet to be done after a change, when the agent was killed before."""
+    async with keeping({"prod": {}}) as keeper:
+        await keeper.refresh()
+    async with keeping({"prod": {}}) as keeper:
+        await wait_for(lambda: keeper.files["prod"].due > 0)
+        assert keeper.values("prod") is None
+        await wait_for(lambda: keeper.values("prod") is not None)
