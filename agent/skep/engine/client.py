@@ -17,6 +17,7 @@ from skep.engine.address import Address
 from skep.engine.events import EventStream
 from skep.engine.failures import MAX_ERROR_BODY, NETWORK_ERRORS, engine_error, translate
 from skep.engine.hijack import Hijacked, HijackRequest, hijack
+from skep.engine.kept import KeptConnections
 from skep.engine.query import Query, target
 from skep.engine.tls import TLS
 from skep.engine.versions import NEWEST, OLDEST, Version, choose, parse_version, show
@@ -69,6 +70,7 @@ class Engine:
         self._negotiation: asyncio.Task[str] | None = None
         self._renewing = False
         self._docker: aiodocker.Docker | None = None
+        self._kept = KeptConnections(self._wire)
 
     def __repr__(self) -> str:
         return f"<Engine {self.address} API {self._version or 'not negotiated'}>"
@@ -111,6 +113,7 @@ class Engine:
         if docker is not None:
             with contextlib.suppress(Exception):  # it repeats the failure of an old event stream
                 await docker.close()
+        self._kept.close()
         await self._wire.close()
 
     # -- versions
@@ -136,6 +139,7 @@ class Engine:
         """Forget what was learnt: version, address and TLS files may be others when the engine comes back."""
         self._version = self._oldest = None
         self._renewing = True
+        self._kept.close()
 
     async def _agree(self) -> str:
         if self._renewing:
@@ -220,6 +224,19 @@ class Engine:
             return msgspec.json.decode(body, type=type)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise EngineProtocolError(f"{self._wire.where('GET', path)}: unexpected answer: {error}") from error
+
+    async def read(
+        self, path: str, *, query: Query = None, timeout: float, most: int, version: str | None = None
+    ) -> tuple[int, bytes]:
+        """GET `path` over connections of its own, which no call and no stream delays, and return status and body, whatever the status.
+
+        timeout: seconds for all of it. most: bytes of the body; raises EngineProtocolError beyond.
+        """
+        with self._wire.counted("GET", path):
+            async with asyncio.timeout(timeout):
+                if version is None:
+                    version = await self.negotiate()
+                return await self._kept.get(target(path, query, version), self._wire.where("GET", path), most=most)
 
     @contextlib.asynccontextmanager
     async def _request(

@@ -21,7 +21,7 @@ from skep.engine.tls_transport import TLSTransport
 from skep.engine.wire import Wire
 from skep.errors import EngineProtocolError, RequestError
 
-__all__ = ["HijackRequest", "Hijacked", "hijack"]
+__all__ = ["HijackRequest", "Hijacked", "connect", "hijack", "read_head"]
 
 BUFFER = 2**18
 """Bytes that are read ahead of the caller at most twice over."""
@@ -75,7 +75,7 @@ class HijackRequest:
 
 async def hijack(wire: Wire, request: HijackRequest, timeout: float | None) -> Hijacked:
     """Connect, send the request and read the response head within `timeout` seconds; as `Engine.hijack`."""
-    reader, writer = await _connect(wire, request.where)
+    reader, writer = await connect(wire, request.where)
     try:
         async with asyncio.timeout(timeout):
             writer.write(_head(request, wire.address.authority) + request.body)
@@ -86,7 +86,8 @@ async def hijack(wire: Wire, request: HijackRequest, timeout: float | None) -> H
         raise
 
 
-async def _connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(wire: Wire, where: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the engine. Raises EngineUnreachableError, and what the TLS files are wrong in."""
     await wire.open()  # which reads the TLS files
     address = wire.address
     try:
@@ -131,9 +132,9 @@ async def _connect_tls(
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str) -> Hijacked:
-    status, fields = await _read_head(reader, where)
+    status, fields = await read_head(reader, where)
     while status in (100, 102, 103):
-        status, fields = await _read_head(reader, where)
+        status, fields = await read_head(reader, where)
     if status >= 400:
         raise engine_error(status, await _read_error(reader, fields))
     framed = "Content-Length" in fields or "Transfer-Encoding" in fields
@@ -157,7 +158,8 @@ def _head(request: HijackRequest, authority: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
 
-async def _read_head(reader: asyncio.StreamReader, where: str) -> tuple[int, CIMultiDict[str]]:
+async def read_head(reader: asyncio.StreamReader, where: str) -> tuple[int, CIMultiDict[str]]:
+    """The status and the headers of an answer. Raises EngineProtocolError for what is not HTTP, and as `readuntil`."""
     head = await reader.readuntil(b"\r\n\r\n")
     if len(head) > _MAX_HEAD:
         raise EngineProtocolError(f"{where}: the response head is longer than {_MAX_HEAD} bytes")

@@ -10,7 +10,7 @@ import asyncio
 import re
 
 from skep.engine import Engine
-from skep.engine.failures import NETWORK_ERRORS, engine_error, translate
+from skep.engine.failures import engine_error
 from skep.engine.query import Query
 from skep.errors import EngineError, EngineProtocolError, EngineTimeoutError
 from skep.models import (
@@ -130,20 +130,8 @@ class Reads:
     async def _get(
         self, path: str, query: Query = None, *, timeout: float, most: int, version: str | None = None
     ) -> bytes:
-        body = bytearray()
-        where = f"engine {self.engine.address}: GET {path}"
-        try:
-            async with (
-                asyncio.timeout(timeout),
-                self.engine.stream("GET", path, query=query, version=version) as response,
-            ):
-                self.answered = asyncio.get_running_loop().time()
-                async for chunk in response.content.iter_any():
-                    body += chunk
-                    if len(body) > most:
-                        raise EngineProtocolError(f"{where}: the answer has more than {most} bytes")
-                if response.status >= 300:
-                    raise engine_error(response.status, bytes(body))
-        except NETWORK_ERRORS as error:
-            raise translate(error, where) from error
-        return bytes(body)
+        status, body = await self.engine.read(path, query=query, timeout=timeout, most=most, version=version)
+        self.answered = asyncio.get_running_loop().time()
+        if status >= 300:
+            raise engine_error(status, body)
+        return body
