@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = [
     "Place",
     "Refused",
     "ask_generation",
+    "check_folder",
     "make_folder",
     "read_file",
     "run_command",
@@ -182,11 +184,24 @@ async def write_file(path: Path, text: bytes) -> None:
 
 
 async def make_folder(path: Path) -> None:
-    """Make a folder that others may enter, if it is not there. Raises TemporaryError."""
+    """Make a folder that others may enter, but nobody else may write to, if it is not there. Raises TemporaryError."""
+
+    def make() -> None:
+        path.mkdir(0o755, parents=True, exist_ok=True)
+        check_folder(path)
+
     try:
-        await asyncio.to_thread(path.mkdir, 0o755, parents=True, exist_ok=True)
+        await asyncio.to_thread(make)
     except OSError as error:
         raise TemporaryError(f"cannot make {path}: {error.strerror}") from None
+
+
+def check_folder(path: Path) -> None:
+    """Whoever may write to nginx's configuration may have it do anything. Blocks. Raises TemporaryError for a folder that anybody may change."""
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and (folder == path or not mode & stat.S_ISVTX):
+            raise TemporaryError(f"anybody may write to {folder}, and so tell nginx what they like: chmod o-w {folder}")
 
 
 async def write_candidate(path: Path, text: bytes) -> None:

@@ -10,7 +10,7 @@ from skep import TemporaryError
 from skep_nginx.certificates.shelf import Shelf
 from skep_nginx.directives import Block, Line, write
 from skep_nginx.model import Listen
-from skep_nginx.places.base import ask_generation, read_file, run_command, write_file
+from skep_nginx.places.base import ask_generation, check_folder, make_folder, read_file, run_command, write_file
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered, temporary_paths
 from skep_nginx.settings import NginxSettings
@@ -36,10 +36,11 @@ class ExternalPlace:
 
     async def locate(self) -> View:
         """This host."""
+        await make_folder(self._settings.home)
         try:
-            await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
+            await asyncio.to_thread(check_folder, self._conf.parent)
         except OSError as error:
-            raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
+            raise TemporaryError(f"cannot look at {error.filename}: {error.strerror}") from None
         return View(direct=self._settings.direct, host_address=self._settings.host_address)
 
     async def describe(self) -> str:

@@ -21,6 +21,8 @@ class Master:
         self.child = child
         self.is_ready = False
         """Whether it heeds signals, as far as that is known."""
+        self.listened = child is None
+        """Whether it was seen to listen."""
         self._pidfd = -1 if child else os.pidfd_open(pid)
 
     @classmethod
@@ -60,6 +62,11 @@ class Master:
         """Tell it to read its configuration again."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGHUP)
+
+    def kill(self) -> None:
+        """End it, but none of its workers, who go on with the requests that they have."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def workers(self) -> frozenset[int]:
         """Its workers now, also those that are ending; none where this kernel does not tell (proc(5), `children`)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,16 +13,18 @@ from skep import Cluster, TemporaryError
 from skep_nginx.certificates.shelf import Shelf
 from skep_nginx.places.base import (
     ask_generation,
+    make_folder,
     read_file,
     run_command,
-    said,
     sync_file,
     until_answering,
     write_candidate,
     write_file,
 )
+from skep_nginx.places.errors import Errors
 from skep_nginx.places.master import Master
 from skep_nginx.places.own import OwnContainer, view_from
+from skep_nginx.places.sweep import sweep
 from skep_nginx.places.user import Account, find_program
 from skep_nginx.reach import View
 from skep_nginx.render import Rendered
@@ -34,7 +35,8 @@ __all__ = ["ProcessPlace"]
 _STDOUT = 1
 _STOP = 3.0  # seconds that its requests get when the agent ends
 _READY = 5.0  # seconds that it may take to start
-_LINES_A_SECOND = 20
+_LISTENS = 1.0  # seconds between two looks at whether it listens
+_BEGINS = 30.0  # seconds after which it must
 
 
 class ProcessPlace:
@@ -53,10 +55,8 @@ class ProcessPlace:
         self._shelf = Shelf(settings.home / "tls")
         self._account: Account | None = None
         self._master: Master | None = None
-        self._complaint = ""
-        self._heeded = 0  # of which start, and later ones, complaints count
+        self._errors = Errors(log)
         self._wanted = asyncio.Event()
-        self._spoken = 0, 0.0
         self._old: frozenset[int] = frozenset()  # workers of before the last reload
         self._tested: Rendered | None = None  # what the candidate's file has
         self._installed = asyncio.Event()
@@ -88,19 +88,36 @@ class ProcessPlace:
                     await self._pause(delay)
                     continue
                 began = time.monotonic()
-                how = await self._master.wait()
+                how = await self._ended(self._master)
                 self._master.dismiss_workers()
                 self._master.close()
                 self._master = None
                 delay = 0.1 if time.monotonic() - began > 10 else delay
                 self._log.error(
-                    "nginx %s, starting it again in %.1f s: %s", how, delay, self._complaint or "no reason told"
+                    "nginx %s, starting it again in %.1f s: %s", how, delay, self._errors.complaint or "no reason told"
                 )
                 await self._pause(delay)
         finally:
             if self._master is not None:
                 await self._master.stop(_STOP)
                 self._master = None
+
+    async def _ended(self, master: Master) -> str:
+        """How it ended. One that is told to end when its requests have listens no more meanwhile, maybe for an hour: that is its end."""
+        ending = asyncio.create_task(master.wait(), name="nginx end")
+        began = time.monotonic()
+        try:
+            while not (await asyncio.wait({ending}, timeout=_LISTENS))[0]:
+                try:
+                    there = await asyncio.to_thread(self._settings.status_socket.exists)
+                except OSError:  # that says nothing of nginx
+                    continue
+                master.listened = master.listened or there or time.monotonic() - began > _BEGINS
+                if master.listened and not there:
+                    master.kill()
+            return ending.result()
+        finally:
+            ending.cancel()
 
     async def _pause(self, seconds: float) -> None:
         """Wait before the next start, unless somebody asks for it."""
@@ -112,7 +129,7 @@ class ProcessPlace:
     async def _start(self, group: asyncio.TaskGroup) -> None:
         ours, its = os.pipe()
         try:
-            await asyncio.to_thread(_sweep, self._settings)
+            await asyncio.to_thread(sweep, self._settings)
             child = await asyncio.create_subprocess_exec(
                 *await self._command(await self._prepare(), str(self._conf)),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -122,54 +139,23 @@ class ProcessPlace:
             )
         except (OSError, TemporaryError) as error:
             os.close(ours)
-            self._complaint = f"cannot start nginx: {error}"
-            self._log.error("%s", self._complaint)
+            self._errors.complaint = f"cannot start nginx: {error}"
+            self._log.error("%s", self._errors.complaint)
             return
         finally:
             os.close(its)
         self.starts += 1
         self._master = Master(child.pid, child)
-        group.create_task(self._listen(ours, self.starts), name="nginx errors")
-
-    async def _listen(self, pipe: int, start: int) -> None:
-        """Log what nginx complains of. Its workers hold the pipe too, so this ends after it."""
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
-        )
-        try:
-            while True:
-                try:
-                    line = await reader.readline()
-                except ValueError:  # longer than any line of nginx
-                    continue
-                if not line:
-                    return
-                if b"[emerg]" in line and start >= self._heeded:
-                    self._complaint = said(line)
-                self._report(line)
-        finally:
-            transport.close()
-
-    def _report(self, line: bytes) -> None:
-        count, since = self._spoken
-        now = time.monotonic()
-        if now - since >= 1:
-            if count > _LINES_A_SECOND:
-                self._log.warning("nginx: and %d more lines", count - _LINES_A_SECOND)
-            count, since = 0, now
-        self._spoken = count + 1, since
-        if count < _LINES_A_SECOND:
-            self._log.warning("nginx: %s", ascii(line.decode("utf-8", "replace").strip())[1:-1][:500])
+        group.create_task(self._errors.listen(ours, self.starts), name="nginx errors")
 
     async def _prepare(self) -> Account:
         """Find the user, and make the folders."""
         if self._account is None:
             account = await asyncio.to_thread(Account.choose, self._settings)
+            await make_folder(self._settings.home)
             try:
-                await asyncio.to_thread(self._settings.home.mkdir, 0o755, parents=True, exist_ok=True)
                 await asyncio.to_thread(account.own, self._settings.run)
-                await asyncio.to_thread(_sweep, self._settings, odd=True)
+                await asyncio.to_thread(sweep, self._settings, odd=True)
                 if self._stdout is not None and account.words:
                     with suppress(OSError):  # nginx opens it by its name, and says itself when it may not
                         os.fchown(self._stdout, account.uid, account.gid)
@@ -259,10 +245,10 @@ class ProcessPlace:
 
     async def reload(self) -> None:
         """SIGHUP, or start it."""
-        self._complaint = ""
+        self._errors.forget()
         master = self._master
         if master is None or not await self._is_ready(master):
-            self._heeded, self._complaint = self.starts + 1, ""  # whatever the one that has ended said of what it had
+            self._errors.forget(self.starts + 1)  # whatever the one that has ended said of what it had
             self._wanted.set()
             return
         self._old = await asyncio.to_thread(master.workers)
@@ -286,23 +272,11 @@ class ProcessPlace:
         master, old = self._master, self._old
         if old and master is not None and await asyncio.to_thread(master.dismiss, old):
             self._old = frozenset()
-        return await ask_generation(self._settings.status_socket)
+        answer = await ask_generation(self._settings.status_socket)
+        if master is not None:
+            master.listened = True
+        return answer
 
     def complaint(self) -> str:
         """Its last `[emerg]`."""
-        return self._complaint
-
-
-def _sweep(settings: NginxSettings, *, odd: bool = False) -> None:
-    """Remove what an nginx that was killed left: its socket, which would make the address a taken one, and its id, which may be another
-    process's by now; `odd`: only what no nginx leaves, that would be in its way. Raises OSError.
-    """
-    for path, is_usual in ((settings.status_socket, stat.S_ISSOCK), (settings.pid_file, stat.S_ISREG)):
-        with suppress(FileNotFoundError):
-            mode = path.lstat().st_mode
-            if odd and is_usual(mode):
-                continue
-            if stat.S_ISDIR(mode):
-                path.rmdir()
-            else:
-                path.unlink()
+        return self._errors.complaint
