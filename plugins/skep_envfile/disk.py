@@ -55,13 +55,16 @@ class OnDisk:
 def look(path: Path) -> OnDisk | None:
     """The file, None where there is none. Raises ConflictError where something else is in its place, TemporaryError where it cannot be read."""
     try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-            raise ConflictError(f"{path} is {kind}, and left as it is; expected a file, or nothing")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        # What is there may be another thing an instant later, so what was opened is asked.
+        _check_kind(path, path.lstat())
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            found = os.fstat(descriptor)
+            _check_kind(path, found)
+        except BaseException:
+            os.close(descriptor)
+            raise
         with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(file.fileno())
             data = file.read(_LARGEST + 1)
     except FileNotFoundError:
         return None
@@ -72,21 +75,36 @@ def look(path: Path) -> OnDisk | None:
     return OnDisk(data, found.st_mtime_ns, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
+def _check_kind(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise ConflictError(f"{path} is {kind}, and left as it is; expected a file, or nothing")
+
+
 def check_folders(path: Path) -> None:
     """Make the folder of `path` where it is missing. Raises ConflictError where a stranger could have the file written somewhere else."""
     try:
+        _check_way(path)
         path.parent.mkdir(0o755, parents=True, exist_ok=True)
-        for folder in (*reversed(path.parents),):
+        _check_way(path)
+    except OSError as error:
+        raise told(path, "written", error) from None
+
+
+def _check_way(path: Path) -> None:
+    """Look at all folders on the way, from the root on, as far as there are some."""
+    for folder in reversed(path.parents):
+        try:
             found = folder.lstat()
             if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
                 raise ConflictError(f"{path}: {folder} is a symbolic link that another user has made")
-        found = path.parent.stat()
+            found = folder.stat()
+        except FileNotFoundError:
+            return
         if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
             raise ConflictError(
-                f"{path}: everybody may replace files in {path.parent}; expected it not to be writable by others"
+                f"{path}: everybody may replace files in {folder}; expected it not to be writable by others"
             )
-    except OSError as error:
-        raise told(path, "written", error) from None
 
 
 def owner_ids(owner: str) -> tuple[int, int]:

@@ -148,8 +148,9 @@ class EnvFileSettings(PluginSettings, frozen=True, kw_only=True):
         for name, file in self.files.items():
             if not _FILE.fullmatch(name):
                 raise ValueError(f"files: expected names of letters, digits, _, . and -, not {name!r}")
-            if file.path in paths:
-                raise ValueError(f"files: {paths[file.path]} and {name} have one path, {file.path}")
-            paths[file.path] = name
+            path = "/" + str(PurePosixPath(file.path)).lstrip("/")  # with two slashes it is the same place
+            if path in paths:
+                raise ValueError(f"files: {paths[path]} and {name} have one path, {path}")
+            paths[path] = name
         if self.state and not PurePosixPath(self.state).is_absolute():
             raise ValueError(f"state: expected an absolute path, not {self.state!r}")

@@ -7,9 +7,10 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
-from skep import replace_file
+import msgspec
+
+from skep import read_small_file, replace_file
 
 __all__ = ["State", "default_state"]
 
@@ -24,6 +25,14 @@ def default_state() -> Path:
     else:
         folder = Path(os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME", "/"), ".local/state"))
     return folder / "skep" / "envfile.json"
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class _Kept(_Version):
+    files: dict[str, tuple[float, int]]
 
 
 class State:
@@ -49,7 +58,7 @@ class State:
             self._known = {**await asyncio.to_thread(_read, self.file), **self._known}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._log.warning("%s cannot be read, so the age of files is not known: %s", self.file, error)
 
     def checked(self, path: str, mtime_ns: int) -> float:
@@ -86,9 +95,11 @@ class State:
 
 
 def _read(file: Path) -> dict[str, tuple[float, int]]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as opened:
-        found: Any = json.loads(opened.read(_LARGEST))
-    if not isinstance(found, dict) or found.get("version") != _VERSION:
-        raise ValueError(f"expected version {_VERSION}")
-    return {path: (float(at), int(time)) for path, (at, time) in found["files"].items()}
+    data = read_small_file(file, _LARGEST)
+    try:
+        version = msgspec.json.decode(data, type=_Version).version
+        if version != _VERSION:
+            raise ValueError(f"expected version {_VERSION}, not {version}")
+        return msgspec.json.decode(data, type=_Kept).files
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None

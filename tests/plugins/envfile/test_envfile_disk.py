@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from skep import ConflictError
 from skep.testing import wait_for
+from skep_envfile.disk import look
 from tests.plugins.envfile.envfile_sources import KeeperOf
 
 
@@ -51,6 +53,21 @@ async def test_what_is_no_file_is_left_as_it_is(
         assert path.read_text() == "precious"
 
 
+@pytest.mark.parametrize(("make", "kind"), [(Path.mkdir, "a folder"), (os.mkfifo, "a FIFO")])
+def test_what_takes_the_files_place_between_two_looks_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Any], kind: str
+) -> None:
+    path, regular = tmp_path / "prod.env", tmp_path / "regular"
+    make(path)
+    regular.touch()
+    before = regular.lstat()
+    monkeypatch.setattr(Path, "lstat", lambda self: before)  # what was there an instant ago
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(ConflictError, match=kind):
+        look(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
 async def test_a_missing_folder_is_made(keeping: KeeperOf, tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "prod.env"
     async with keeping({"prod": {"path": str(path)}}) as keeper:
@@ -66,6 +83,15 @@ async def test_a_folder_in_which_everybody_writes_is_refused(keeping: KeeperOf, 
         await keeper.refresh()
         assert "everybody may replace files" in keeper.files["prod"].error
     assert list(folder.iterdir()) == []
+
+
+async def test_nothing_is_made_where_everybody_may_put_another_folder(keeping: KeeperOf, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    async with keeping({"prod": {"path": str(tmp_path / "open" / "env" / "prod.env")}}) as keeper:
+        await keeper.refresh()
+        assert f"everybody may replace files in {tmp_path}/open" in keeper.files["prod"].error
+    assert list((tmp_path / "open").iterdir()) == []
 
 
 async def test_a_strangers_symbolic_link_on_the_way_is_refused(keeping: KeeperOf, tmp_path: Path) -> None:

@@ -155,13 +155,18 @@ async def test_a_damaged_state_file_costs_the_ages_and_nothing_else(
     keeping: KeeperOf, sources: Sources, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = tmp_path / "state" / "envfile.json"
-    for damage in (b"", b"[]", b'{"version": 9}', b'{"version": 1, "files": {"/x": 5}}', b"\xff"):
+    whole = b'{"version": 1, "files": {"/x": [1.5, 2]}}'
+    files = (b"5", b"[]", b'{"/x": 5}', b'{"/x": [1e999, 1]}', b'{"/x": [1, 1e999]}', b'{"/x": [1, 2, 3]}')
+    shapes = [b'{"version": 1, "files": %s}' % each for each in files]
+    others = [b"", b"[]", b'{"version": 9}', b'{"version": 1}', b"\xff", b"\0" * 64, b"[" * 100_000]
+    for damage in (*shapes, *others, whole[:-1], b"\xef\xbb\xbf" + whole):
+        caplog.clear()
         state.parent.mkdir(exist_ok=True)
         state.write_bytes(damage)
         async with keeping({"prod": {}}) as keeper:
             await keeper.refresh()
             assert keeper.files["prod"].state == "good"
-    assert "the age of files is not known" in caplog.text
+            await wait_for(lambda: "the age of files is not known" in caplog.text)
 
 
 async def test_a_source_that_may_be_missing_is_left_out_and_a_needed_one_is_not(

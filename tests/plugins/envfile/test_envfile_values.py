@@ -113,6 +113,7 @@ def test_wrong_settings_are_refused_by_key_and_with_what_would_be_right(change: 
     ("table", "text"),
     [
         ({"files": {"a": GOOD, "b": GOOD}}, "a and b have one path, /x/prod.env"),
+        ({"files": {"a": GOOD, "b": {**GOOD, "path": "//x/./prod.env"}}}, "a and b have one path, /x/prod.env"),
         ({"files": {"a b": GOOD}}, "files: expected names of letters"),
         ({"state": "x"}, "state: expected an absolute path"),
     ],
