@@ -105,21 +105,74 @@ def small_disk(folder: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+def fill(disk: Path) -> Path:
+    """Take all that is left there."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
 async def test_a_full_disk(small_disk: Path, node: EmbeddedEngine, one: Backend, two: Backend) -> None:
     run(node, "shop.example", one)
     async with serving(small_disk, node, retry=0.2) as served:
         await served.live("shop.example")
         good = (small_disk / "nginx.conf").read_bytes()
-        filler = small_disk / "filler"
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
+        filler = fill(small_disk)
         run(node, "new.example", two)
         await until(lambda: "No space left on device" in served.status["error"])
         assert (small_disk / "nginx.conf").read_bytes() == good
         await served.answers("shop.example", 200)
         filler.unlink()
         await served.answers("new.example", 200)
+
+
+async def test_whose_hosts_are_on_a_full_disk(
+    small_disk: Path, node: EmbeddedEngine, one: Backend, two: Backend
+) -> None:
+    """The file stays as it was, and is written when there is room, so that a host is nobody else's after the next start."""
+    for name, backend in (("mine", one), ("other", two)):
+        env = {"VIRTUAL_HOST": "shop.example", "VIRTUAL_PORT": str(backend.port)}
+        node.run(name, env=env, labels={"skep.owner": name}, NetworkMode="host")
+    claims = small_disk / "hosts.json"
+    async with serving(small_disk, node, retry=0.2) as served:
+        await served.answers("shop.example", 200, "one")
+        await until(claims.exists)
+        before = claims.read_bytes()
+        filler = fill(small_disk)
+        node.remove("mine", force=True)
+        await until(lambda: "No space left on device" in served.status["error"])
+        assert claims.read_bytes() == before
+        filler.unlink()
+        await until(lambda: claims.read_bytes() != before)
+        await until(lambda: served.status["state"] == "live")
+    async with serving(small_disk, node) as served:
+        await served.live()
+        [out] = served.status["left_out"]
+        assert (out["container"], out["by"]) == ("other", "owner")
+
+
+async def test_a_log_on_a_full_disk(small_disk: Path, node: EmbeddedEngine, one: Backend, two: Backend) -> None:
+    """Requests are answered and changes go live, though nobody can read of them."""
+    run(node, "shop.example", one)
+    home = small_disk.parent / "home"
+    small_disk.chmod(0o777)  # nginx, which is not root, opens it anew at each reload
+    log = small_disk / "access.log"
+    async with serving(home, node, access_log=str(log), retry=0.2) as served:
+        await served.answers("shop.example", 200)
+        await until(lambda: log.stat().st_size)
+        filler = fill(small_disk)
+        for _ in range(100):  # more than what is left of the log's last page
+            await served.answers("shop.example", 200)
+        run(node, "new.example", two)
+        await served.answers("new.example", 200)
+        await served.live("new.example", "shop.example")
+        filler.unlink()
+        size = log.stat().st_size
+        async with asyncio.timeout(15):
+            while log.stat().st_size <= size:
+                await served.answers("new.example", 200)
 
 
 class External:
