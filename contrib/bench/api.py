@@ -180,13 +180,15 @@ class Bench:
             ("attach", "POST", "attach?stream=1&stdout=1&mb="),
         ):
             target = f"/containers/{id_}/{path}{_MEGABYTES}"
-            speeds = []
+            speeds, cpu = [], cpu_seconds(self.pid)
             for url in (self.urls[at], self.endpoint):
                 best = min(_drain(url, method, target) for _ in range(3))
                 speeds.append(_MEGABYTES * 1.048576 / best)
             direct, through = speeds
             share = f"{what}: {direct:.0f} MB/s directly, {through:.0f} through: times as long"
             yield self.row(share, direct / through, "", 1 / 0.6)
+            gigabytes = 3 * _MEGABYTES * 2**20 / 1e9
+            yield self.row(f"{what}: CPU of the manager for each GB", (cpu_seconds(self.pid) - cpu) / gigabytes, "s")
 
 
 def _drain(url: str, method: str, target: str) -> float:

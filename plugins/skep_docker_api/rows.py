@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -23,15 +24,29 @@ _HOST_DOWN = b"Host Down"
 ROWS_AT_ONCE = 250
 """Rows that are rendered in one step of the event loop: a few milliseconds."""
 
-_MOST_KEPT = 12 * 2**20
-"""Bytes of rows that are kept: about 5,000 rows. Those beyond are rendered each time (20 µs each)."""
+_MOST_KEPT = 72 * 2**20
+"""Bytes of rows that are kept: about 30,000 rows. Those beyond are rendered each time (20 µs each)."""
+_FEW = 100
+"""Rows of containers that are gone, which may be kept whatever the cluster's size."""
+_NONE: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The text of a row, and what it was made from."""
+
+    container: Container
+    ip: str
+    linked: Sequence[str]
+    with_nodes: bool
+    text: bytes
 
 
 class Rows:
     """Renders rows, and keeps the parts of each that stay as long as its container does: thousands are listed often."""
 
     def __init__(self, most: int = _MOST_KEPT) -> None:
-        self._kept: dict[str, tuple[Container, str, bytes]] = {}
+        self._kept: dict[str, _Kept] = {}
         self._room = self._most = most
         self._aliases: tuple[int, Aliases] = (-1, {})
 
@@ -64,13 +79,14 @@ class Rows:
             pieces: list[bytes] = []
             for container in chunk:
                 node = nodes[container.node]
-                names = msgspec.json.encode(_names(container, known, with_nodes))
+                linked = known.get((container.node, container.name), _NONE) if known else _NONE
+                fixed = self._fixed(container, node, linked, with_nodes=with_nodes)
                 status = status_text(container, now + node.clock_skew).encode() if node.is_healthy else _HOST_DOWN
                 more = sizes.get(container.id, b"") if sizes else b""
-                pieces += start, self._fixed(container, node), names, b",", more, b'"Status":"', status, b'"}'
+                pieces += start, fixed, more, b'"Status":"', status, b'"}'
                 start = b","
             yield b"".join(pieces)
-        if self._room <= 0:
+        if self._room <= 0 or len(self._kept) > _FEW + 2 * sum(len(each.containers) for each in state.nodes):
             self._forget(state)
         yield b"[]" if start == b"[" else b"]"
 
@@ -79,25 +95,32 @@ class Rows:
             self._aliases = state.version, aliases(state)
         return self._aliases[1]
 
-    def _fixed(self, container: Container, node: Node) -> bytes:
-        """A row's beginning, up to the value of its names, which comes last of what is fixed."""
+    def _fixed(self, container: Container, node: Node, linked: Sequence[str], *, with_nodes: bool) -> bytes:
+        """A row's beginning: all but what changes with time."""
         kept = self._kept.get(container.id)
-        if kept is not None and kept[0] is container and kept[1] == node.ip:
-            return kept[2]
-        text = msgspec.json.encode(_row(container, node))[:-1] + b',"Names":'
         if kept is not None:
-            self._room += len(kept[2])
+            if (
+                kept.container is container
+                and kept.ip == node.ip
+                and kept.linked == linked
+                and kept.with_nodes is with_nodes
+            ):
+                return kept.text
+            self._room += len(kept.text)
             del self._kept[container.id]
+        text = (
+            msgspec.json.encode({**_row(container, node), "Names": _names(container, linked, with_nodes)})[:-1] + b","
+        )
         if self._room > 0:
-            self._kept[container.id] = container, node.ip, text
+            self._kept[container.id] = _Kept(container, node.ip, linked, with_nodes, text)
             self._room -= len(text)
         return text
 
     def _forget(self, state: ClusterState) -> None:
         """Make room: rows of what is not there any more are not kept."""
         there = {id(each) for each in state.containers()}
-        self._kept = {id_: kept for id_, kept in self._kept.items() if id(kept[0]) in there}
-        self._room = self._most - sum(len(text) for _, _, text in self._kept.values())
+        self._kept = {id_: kept for id_, kept in self._kept.items() if id(kept.container) in there}
+        self._room = self._most - sum(len(kept.text) for kept in self._kept.values())
 
 
 def aliases(state: ClusterState) -> Aliases:
@@ -110,9 +133,8 @@ def aliases(state: ClusterState) -> Aliases:
     return found
 
 
-def _names(container: Container, known: Aliases, with_nodes: bool) -> list[str]:
+def _names(container: Container, linked: Sequence[str], with_nodes: bool) -> list[str]:
     start = f"/{container.node}/" if with_nodes else "/"
-    linked = known.get((container.node, container.name), ())
     return [start + container.name, *(start + name for name in linked)]
 
 

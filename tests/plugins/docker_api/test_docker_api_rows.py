@@ -125,9 +125,19 @@ def test_rows_of_containers_that_are_gone_are_forgotten() -> None:
     assert set(rows._kept) <= {each.id for each in state.containers()} < first
 
 
+def test_rows_of_containers_that_are_gone_are_forgotten_though_there_is_room() -> None:
+    state, rows = cluster(1000), Rows()
+    rows.render(state, state.containers(), 1000.0, with_nodes=True)
+    assert len(rows._kept) == 1000
+    for container in list(state.containers())[1:]:
+        state.remove_container(container.node, container.id)
+    rows.render(state, state.containers(), 1000.0, with_nodes=True)
+    assert set(rows._kept) == {each.id for each in state.containers()}
+
+
 def test_rows_are_kept_within_bounds() -> None:
     state, rows = cluster(1000), Rows(50_000)
     once, again = (rows.render(state, state.containers(), 1000.0, with_nodes=True) for _ in range(2))
     assert once == again
-    assert 40_000 < sum(len(text) for _, _, text in rows._kept.values()) < 60_000
+    assert 40_000 < sum(len(kept.text) for kept in rows._kept.values()) < 60_000
     assert len(json.loads(again)) == 1000
