@@ -86,3 +86,21 @@ def test_others_are_forgotten(flaps: Flaps) -> None:
         flaps.note(each)
     flaps.keep({"other"})
     assert flaps.held(WEB.id) == 0.0
+
+
+@pytest.mark.parametrize("healthy", [0.05, 1.0, "as long as it must"])
+def test_whatever_its_pattern_it_comes_and_goes_few_times_a_minute(
+    flaps: Flaps, clock: Clock, healthy: float | str
+) -> None:
+    """Each time that it comes or goes is one reload. The worst is healthy for just as long as it is held."""
+    flaps.note(WEB)
+    until, times, served = clock.now + 60, 0, True
+    while clock.now < until:
+        flaps.note(SICK)
+        times += served
+        clock.now += 0.05
+        flaps.note(WEB)
+        clock.now += healthy if isinstance(healthy, float) else flaps.held(WEB.id)
+        served = not flaps.held(WEB.id)
+        times += served
+    assert times <= 13
