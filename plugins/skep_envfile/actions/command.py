@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,13 +88,24 @@ def _said(output: bytearray, values: Gathered | None) -> str:
     """What it said, for a log; nothing where it is not known what is secret."""
     if values is None:
         return ""
-    text = "".join(each if each.isprintable() or each == "\n" else "?" for each in output.decode(errors="replace"))
-    for secret in sorted(_secrets(values), key=len, reverse=True):
-        text = text.replace(secret, "********")
-    text = text.strip()
+    secrets = sorted(_secrets(values), key=len, reverse=True)
+    # What was cut off may have taken a part of a secret with it, and left the rest.
+    start = len(secrets[0]) + 4 if secrets and len(output) >= _MOST_OUTPUT else 0
+    text = _blotted(output.decode(errors="replace"), secrets, start)
+    text = "".join(each if each.isprintable() or each == "\n" else "?" for each in text).strip()
     if len(text) > _SHOWN:
         text = f"…{text[-_SHOWN:]}"
     return f": {text}" if text else ""
+
+
+def _blotted(text: str, secrets: Sequence[str], start: int) -> str:
+    """The text from `start` on, without secrets."""
+    shown = []
+    for match in re.finditer("|".join(map(re.escape, secrets)), text) if secrets else ():
+        if match.end() > start:
+            shown += [text[start : match.start()], "********"]
+            start = match.end()
+    return "".join(shown) + text[start:]
 
 
 def _secrets(values: Gathered) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,16 @@ async def test_what_a_command_says_is_told_without_secrets_and_within_bounds(sit
     assert error.startswith("command /bin/sh: exit status 7: …")
     assert error.endswith("token ********")
     assert len(error) < 2100
+
+
+async def test_secrets_are_blotted_out_whatever_is_in_them_and_wherever_the_output_is_cut(site: Site) -> None:
+    long = "".join(f"{number:06}" for number in range(10_000))
+    site.world.values = {"SECRET": f"tab\there {long}"}
+    await site.start(command(f"cat {site.file} {site.file}; exit 7"))
+    await wait_for(lambda: site.status().failures >= 1)
+    assert "exit status 7" in site.status().error
+    assert "********" in site.status().error
+    assert not re.search(r"\d{6}|there|tab", site.status().error)
 
 
 async def test_a_command_that_hangs_is_ended_with_what_it_started(site: Site, tmp_path: Path) -> None:
