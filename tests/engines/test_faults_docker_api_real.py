@@ -3,11 +3,13 @@
 What a client sees within the seconds that a node has to be found out, and after the fault has ended. Where else the faults of an engine, a
 network or a client are tested (numbers as in the list of faults that skep must stand):
 
-1, 3, 5 here; 2 test_cluster_real_engines; 4 test_docker_api_unhealthy, test_engine_calls; 6 here, test_agent_create; 7 test_engine_client,
-test_engine_calls; 8 test_engine_calls, test_docker_api_forward; 9 test_docker_api_hostile, test_cluster_watching; 10 test_engine_calls,
+1, 3, 5 here; 2 test_cluster_real_engines; 4 test_docker_api_unhealthy, test_engine_calls; 6 here, test_agent_create; 7 here,
+test_docker_api_bounds, test_engine_client, test_engine_calls; 8 test_engine_calls, test_docker_api_forward; 9 test_docker_api_hostile,
+test_cluster_watching; 10 test_docker_api_bounds, test_engine_calls,
 test_engine_events, test_docker_api_forward; 11 test_http_hijack, test_engine_client; 12 to 15 test_cluster_watching, test_cluster_exactness;
 16 test_cluster_members; 17 test_engine_versions, test_docker_api_versions; 19 test_http_tls, test_engine_tls, test_docker_api_tls;
-21 test_cli_service, test_http_server; 36 test_http_server, test_docker_api_forward, test_docker_api_events; 37 test_docker_api_streams.
+21 test_cli_manage_stopping, test_cli_service, test_http_server; 36 test_docker_api_limits, test_http_server, test_docker_api_forward,
+test_docker_api_events; 37 contrib.bench.watchers, test_docker_api_streams.
 """
 
 from __future__ import annotations
@@ -137,6 +139,33 @@ async def test_a_create_to_a_node_that_freezes_ends_with_that_and_is_known_after
     await eventually(lambda: [each.id for each in served.agent.cluster.state.named("late")] == made)
     assert (await create(http, "late"))[0] == 409
     assert [name for name in await shown(http) if name.endswith("/late")] == [f"/{BAD}/late"]
+
+
+async def test_a_silent_cut_leaves_no_files_open(served: Served, http: aiohttp.ClientSession) -> None:
+    host = served.hosts[BAD]
+    assert (await create(http, "kept", BAD))[0] == 201
+
+    async def pause(number: int) -> int:
+        async with http.post(f"/containers/kept/pause?number={number}") as answer:
+            return answer.status
+
+    await asyncio.gather(*map(pause, range(30)))
+    before = open_files()
+    await host.cut()
+    async with asyncio.timeout(10):  # half-open connections are found out
+        statuses = await asyncio.gather(*map(pause, range(30)))
+    assert set(statuses) <= {500, 503, 504}
+    await eventually(lambda: not healthy(served, BAD)(), MOST)
+    for number in range(50):
+        assert await pause(number) in (500, 503, 504)
+    assert open_files() <= before + 5
+    await host.heal()
+    await eventually(healthy(served, BAD), 15)
+    await eventually(lambda: open_files() <= before + 5, 15)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_a_create_whose_answer_is_lost_is_not_made_twice(served: Served, http: aiohttp.ClientSession) -> None:
