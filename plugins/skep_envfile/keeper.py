@@ -59,7 +59,7 @@ class Keeper:
         await self._begin()
         async with asyncio.TaskGroup() as group:
             while True:
-                now = time.time()
+                now = time.monotonic()
                 due = [each for each in self._idle() if each.due <= now + each.settings.interval * _TOGETHER]
                 if any(each.due <= now for each in due):
                     await self._start(group, due)
@@ -70,7 +70,7 @@ class Keeper:
         self._changed.clear()
         due = min((each.due for each in self._idle()), default=None)
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if due is None else max(0.05, due - time.time())):
+            async with asyncio.timeout(None if due is None else max(0.05, due - time.monotonic())):
                 await self._changed.wait()
 
     def _idle(self) -> Iterable[Tracked]:
@@ -80,7 +80,7 @@ class Keeper:
         """Refresh these in a task of its own, so that one that is slow does not keep others waiting."""
         factor = random.uniform(0.9, 1)  # noqa: S311 - one for all: what is asked together stays so
         for each in due:
-            each.due = time.time() + each.settings.interval * factor
+            each.due = time.monotonic() + each.settings.interval * factor
         group.create_task(self._refresh(due, forced=False), name=f"plugin {self._name}: refresh")
         await asyncio.sleep(0)
 
@@ -104,8 +104,8 @@ class Keeper:
             now = time.time()
             each.exists = True
             each.checked = min(now, self.state.checked(each.settings.path, found.mtime_ns))
-            since = max(now, each.checked + each.settings.interval)
-            each.due = since + spread * min(_LONGEST_START, each.settings.interval / 10)
+            pause = max(0.0, each.checked + each.settings.interval - now)
+            each.due = time.monotonic() + pause + spread * min(_LONGEST_START, each.settings.interval / 10)
 
     # -- what
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,7 @@ class Tracked:
     written: float = 0.0
     """When this agent last wrote it."""
     due: float = 0.0
-    """When it is refreshed next."""
+    """When it is refreshed next, by the monotonic clock: the other one may be set back."""
     error: str = ""
     """Why the last refresh failed; "" where it went well."""
     failing_since: float = 0.0
@@ -69,7 +70,7 @@ class Tracked:
         self.failing_since = self.failing_since or now
         self.error = error
         pause = max(_FIRST_PAUSE * 2 ** min(self.failures - 1, 20), delay or 0.0)
-        self.due = now + min(self.settings.interval, pause) * random.uniform(0.75, 1)  # noqa: S311
+        self.due = time.monotonic() + min(self.settings.interval, pause) * random.uniform(0.75, 1)  # noqa: S311
 
     def describe(self) -> dict[str, Any]:
         """It for people and programs; without values."""
@@ -83,7 +84,7 @@ class Tracked:
             "exists": self.exists,
             "checked_at": self.checked,
             "written_at": self.written,
-            "next_at": self.due,
+            "next_at": time.time() + self.due - time.monotonic() if self.due else 0.0,
             "failing_since": self.failing_since,
             "failures": self.failures,
             "variables": None if found is None else len(found.values),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ async def test_a_change_is_noticed_within_the_interval(keeping: KeeperOf, source
         await wait_for(lambda: keeper.files["prod"].state == "good")
         sources.answers["prod"] = {"A": "another"}
         await wait_for(lambda: "A=another" in (tmp_path / "prod.env").read_text())
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400])
+async def test_a_clock_that_jumps_delays_nothing(
+    keeping: KeeperOf, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    right = time.time
+    async with keeping({"prod": {"interval": 0.2}}) as keeper:
+        await wait_for(lambda: keeper.files["prod"].state == "good")
+        monkeypatch.setattr(time, "time", lambda: right() + jump)
+        sources.answers["prod"] = {"A": "another"}
+        await wait_for(lambda: "A=another" in (tmp_path / "prod.env").read_text())
+        assert abs(keeper.files["prod"].describe()["next_at"] - time.time()) < 1
 
 
 async def test_the_last_good_file_is_kept_over_a_restart_with_its_age(
