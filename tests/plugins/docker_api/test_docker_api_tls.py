@@ -83,6 +83,25 @@ async def test_clients_need_a_certificate_which_names_them(
     assert asked == ["ops"]
 
 
+async def test_limits_are_counted_by_certificate_and_connections_by_address(
+    serving: Callable[..., AbstractAsyncContextManager[Any]], certificates: Path
+) -> None:
+    limits = {"tls": settings(certificates), "max_requests": 1, "max_connections": 2}
+    async with serving("n1", settings=limits) as api, asyncio.timeout(10):
+        url = api.url.replace("tcp", "https")
+        ours, theirs = (aiohttp.TCPConnector(ssl=context(certificates, "client")) for _ in range(2))
+        async with (
+            aiohttp.ClientSession(url, connector=ours) as session,
+            aiohttp.ClientSession(url, connector=theirs) as other,
+            session.get("/events"),
+        ):
+            async with session.get("/_ping") as response:
+                assert response.status == 429
+                assert (await response.json())["message"].startswith("client ops has 1 requests under way")
+            with pytest.raises(aiohttp.ClientError):
+                await other.get("/_ping")
+
+
 @pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command")
 async def test_the_docker_command_by_its_certificate_folder(
     serving: Callable[..., AbstractAsyncContextManager[Any]], certificates: Path, tmp_path: Path
