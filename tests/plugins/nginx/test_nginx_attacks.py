@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -213,3 +214,17 @@ def test_a_host_that_looks_like_the_place_of_the_generation_stays_itself() -> No
     rendered = render(build([backend_of(host)], RULES), STYLE)
     assert f"server_name {host};".encode() in rendered.text
     assert rendered.text.count(rendered.generation.encode()) == 1
+
+
+def test_the_readme_names_tests_that_are_there() -> None:
+    here = Path(__file__)
+    readme = (here.parents[3] / "plugins/skep_nginx/README.md").read_text()
+    table = readme.partition("## Attacks, and what becomes of them")[2].partition("\n## ")[0]
+    named = {
+        name
+        for row in table.splitlines()
+        if row.startswith("|")
+        for name in re.findall(r"`([a-z_]+)`", row.split("|")[-2])
+    }
+    assert len(named) >= 10
+    assert {name for name in named if not here.with_name(f"test_nginx_{name}.py").exists()} == set()

@@ -8,6 +8,7 @@ import pytest
 from skep.testing import EmbeddedEngine
 from skep_nginx.files import read_files
 from skep_nginx.model import Host
+from tests.plugins.nginx.nginx_backends import exchange
 from tests.plugins.nginx.nginx_tools import Backend, serving
 
 
@@ -47,3 +48,16 @@ async def test_passwords_whose_file_is_gone_let_nobody_in(folder: Path, node: Em
     async with serving(folder, node, password_files=str(passwords)) as served:
         await served.answers("open.example", 200)
         await served.answers("shop.example", 401)
+
+
+async def test_a_pattern_in_a_files_name_names_no_other_file(folder: Path, node: EmbeddedEngine, one: Backend) -> None:
+    vhosts = folder / "vhosts"
+    vhosts.mkdir()
+    (vhosts / "*.shop.example").write_text("add_header X-Mine yes always;")
+    (vhosts / "www.shop.example").write_text("nonsense;")
+    env = {"VIRTUAL_HOST": "*.shop.example", "VIRTUAL_PORT": str(one.port)}
+    node.run("web", env=env, NetworkMode="host")
+    async with serving(folder, node, vhost_files=str(vhosts)) as served:
+        await served.live("*.shop.example")
+        assert "X-Mine: yes" in await exchange(served.port, "www.shop.example")
+        assert not served.status["left_out"]
