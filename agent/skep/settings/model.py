@@ -84,8 +84,8 @@ class ClusterSettings(_Table, frozen=True, kw_only=True):
     ping_timeout: Seconds = 3.0
     """How long an engine may take to answer that; after that its node is unhealthy."""
     resync_interval: Seconds = 30.0
-    """How often an engine's containers are listed even if it reports no change, in case events were lost; more than 240 engines are asked
-    in turn, 8 a second: 1,000 every 125 s."""
+    """How often an engine's containers are listed even if it reports no change, in case events were lost; more than 150 engines are asked
+    in turn, 5 a second: 1,000 every 200 s."""
     overcommit: Annotated[float, Meta(gt=-1)] = 0.05
     """How much more of a node's CPUs and memory may be reserved than it has, as a fraction."""
     create_retries: Annotated[int, Meta(ge=0, le=100)] = 0

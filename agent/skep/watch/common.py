@@ -15,7 +15,7 @@ __all__ = ["Common", "Turns"]
 PINGS = 200.0
 """Pings a second of all engines together: each takes about a third of a millisecond."""
 
-LISTINGS = 8.0
+LISTINGS = 5.0
 """Rounds a second of all engines together, each of a handful of lists: about three milliseconds."""
 
 

@@ -70,7 +70,7 @@ def test_many_engines_are_pinged_in_turn(watched: int, wanted: float, interval: 
 
 
 @pytest.mark.parametrize(
-    ("watched", "wanted", "interval"), [(1, 30.0, 30.0), (240, 30.0, 30.0), (1000, 30.0, 125.0), (1000, 900.0, 900.0)]
+    ("watched", "wanted", "interval"), [(1, 30.0, 30.0), (150, 30.0, 30.0), (1000, 30.0, 200.0), (1000, 900.0, 900.0)]
 )
 def test_many_engines_are_listed_in_turn(watched: int, wanted: float, interval: float) -> None:
     assert Common(watched=watched).resync_interval(wanted) == interval
