@@ -52,7 +52,7 @@ async def replace_file(path: Path, data: bytes, *, mode: int, owner: tuple[int, 
 
 
 def _replace(path: Path, data: bytes, mode: int, owner: tuple[int, int]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.skep-")
     beside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

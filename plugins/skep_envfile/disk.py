@@ -123,7 +123,7 @@ def owner_ids(owner: str) -> tuple[int, int]:
 
 def sweep(path: Path) -> None:
     """Take away what an agent that was killed left beside the file while it wrote."""
-    left = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    left = re.compile(rf"\.{re.escape(path.name)}\.skep-[a-z0-9_]{{8}}")
     try:
         for each in path.parent.iterdir():
             if left.fullmatch(each.name) and each.lstat().st_uid == os.geteuid():

@@ -201,7 +201,7 @@ async def test_the_file_is_never_readable_by_others_nor_half_written(
 
 
 async def test_what_a_killed_agent_left_beside_the_file_is_taken_away(keeping: KeeperOf, tmp_path: Path) -> None:
-    left, other = tmp_path / ".prod.env.abcd1234", tmp_path / ".prod.env.backup"
+    left, other = tmp_path / ".prod.env.skep-abcd1234", tmp_path / ".prod.env.disabled"
     left.write_text("A=secret")
     other.write_text("mine")
     async with keeping({"prod": {}}) as keeper:
