@@ -195,6 +195,26 @@ async def test_duplicates_are_answered_once(cloudformation: FakeCloudFormation, 
     assert len(names.asked) == 1
 
 
+async def test_two_agents_share_a_queue(cloudformation: FakeCloudFormation, served: Served, wires: Wires) -> None:
+    first, second = Names(), Names()
+    agents = [await served(first, journal="one"), await served(second, journal="two")]
+
+    async def twice(event: dict[str, Any]) -> None:
+        await asyncio.gather(wires.publish(event), wires.publish(event))
+
+    cloudformation.deliver = twice
+    stacks = await asyncio.gather(
+        *(cloudformation.create(f"web{number}", "Custom::Name", {"Name": "redis"}) for number in range(6))
+    )
+    await wait_for(lambda: wires.counts() == (0, 0), timeout=20)
+    for stack in stacks:
+        assert stack.status == "CREATE_COMPLETE"
+        # Each keeps a journal of its own, so both may answer; then they say the same.
+        assert len(stack.asked[0].accepted) in (1, 2)
+        assert all(each == stack.asked[0].answer for each in stack.asked[0].accepted)
+    assert sum(counts(agent)["success"] + counts(agent)["duplicate"] for agent in agents) == 12
+
+
 async def test_keys_that_come_after_the_agent_are_heeded(
     cloudformation: FakeCloudFormation, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
