@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from skep import ConflictError, RequestError, SettingsError, Values, parse_plugin_settings, parse_settings
 from skep_envfile import EnvFileSettings
+from skep_envfile.rounds import Round
 from skep_envfile.settings import FileSettings, SelectSettings, SourceSettings
 from skep_envfile.values import Gathered, merge, select
 
@@ -63,6 +66,29 @@ def test_a_name_that_makes_programs_run_other_code_must_be_said_in_full(
         with pytest.raises(RequestError, match="PATH, which makes programs run other code"):
             select(each, Values({"PATH": "x"}))
     assert select(SelectSettings(**rules), Values({"PATH": "x"})).values == values
+
+
+@pytest.mark.parametrize(
+    "name", ["LD_PRELOAD", "NODE_OPTIONS", "PYTHONWARNINGS", "GIT_SSH_COMMAND", "DOTNET_STARTUP_HOOKS"]
+)
+def test_names_that_make_programs_run_other_code(name: str) -> None:
+    with pytest.raises(RequestError, match=f"{name}, which makes programs run other code"):
+        select(SelectSettings(), Values({name: "x"}))
+
+
+async def test_what_a_source_says_in_full_need_not_be_said_again_for_the_file() -> None:
+    async def ask(name: str, properties: Any) -> Values:
+        return Values({"PATH": "/app", "PRELOAD": "x"})
+
+    async def gathered(source: dict[str, Any], **own: Any) -> dict[str, str]:
+        table = {"path": "/x/prod.env", "sources": [{"lookup": "made", **source}], **own}
+        async with Round(ask, asyncio.Semaphore(1)) as questions:
+            return dict((await questions.gather(msgspec.convert(table, FileSettings))).values)
+
+    assert await gathered({"include": ["PATH"]}) == {"PATH": "/app"}
+    assert await gathered({"include": ["PRELOAD"], "rename": {"PRELOAD": "LD_PRELOAD"}}) == {"LD_PRELOAD": "x"}
+    with pytest.raises(RequestError, match="LD_PRELOAD, which makes programs run other code"):
+        await gathered({"include": ["PRELOAD"]}, prefix="LD_")
 
 
 def test_a_rename_of_nothing_is_a_warning() -> None:
