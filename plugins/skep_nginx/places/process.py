@@ -21,9 +21,9 @@ from skep_nginx.places.base import (
     write_candidate,
     write_file,
 )
-from skep_nginx.places.errors import Errors
 from skep_nginx.places.master import Master
 from skep_nginx.places.own import OwnContainer, view_from
+from skep_nginx.places.runner import Runner
 from skep_nginx.places.sweep import sweep
 from skep_nginx.places.user import Account, find_program
 from skep_nginx.reach import View
@@ -33,10 +33,7 @@ from skep_nginx.settings import NginxSettings
 __all__ = ["ProcessPlace"]
 
 _STDOUT = 1
-_STOP = 3.0  # seconds that its requests get when the agent ends
 _READY = 5.0  # seconds that it may take to start
-_LISTENS = 1.0  # seconds between two looks at whether it listens
-_BEGINS = 30.0  # seconds after which it must
 
 
 class ProcessPlace:
@@ -54,99 +51,25 @@ class ProcessPlace:
         self._candidate = settings.home / "candidate.conf"
         self._shelf = Shelf(settings.home / "tls")
         self._account: Account | None = None
-        self._master: Master | None = None
-        self._errors = Errors(log)
-        self._wanted = asyncio.Event()
+        self._runner = Runner(settings, log, self._conf, self._starting, self._stdout)
         self._old: frozenset[int] = frozenset()  # workers of before the last reload
         self._tested: Rendered | None = None  # what the candidate's file has
         self._installed = asyncio.Event()
-        self.starts = 0
+
+    @property
+    def starts(self) -> int:
+        """How often it was started."""
+        return self._runner.starts
 
     # -- the process
 
     async def run(self) -> None:
         """Run nginx as soon as there is a configuration, and again when it ends."""
+        if await self.installed() is not None:
+            self._runner.wanted.set()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_running(group), name="nginx process")
+            group.create_task(self._runner.run(), name="nginx process")
             group.create_task(self._keep_installed(), name="nginx sync")
-
-    async def _keep_running(self, group: asyncio.TaskGroup) -> None:
-        self._master = await asyncio.to_thread(Master.adopt, self._settings.pid_file, self._conf)
-        if self._master:
-            self._log.info("nginx runs already, as process %d: taken over", self._master.pid)
-        elif await self.installed() is not None:
-            self._wanted.set()
-        delay = 0.1
-        try:
-            while True:
-                if self._master is None:
-                    await self._wanted.wait()
-                    self._wanted.clear()
-                    await self._start(group)
-                    delay = min(delay * 2, self._settings.retry)
-                if self._master is None:
-                    await self._pause(delay)
-                    continue
-                began = time.monotonic()
-                how = await self._ended(self._master)
-                self._master.dismiss_workers()
-                self._master.close()
-                self._master = None
-                delay = 0.1 if time.monotonic() - began > 10 else delay
-                self._log.error(
-                    "nginx %s, starting it again in %.1f s: %s", how, delay, self._errors.complaint or "no reason told"
-                )
-                await self._pause(delay)
-        finally:
-            if self._master is not None:
-                await self._master.stop(_STOP)
-                self._master = None
-
-    async def _ended(self, master: Master) -> str:
-        """How it ended. One that is told to end when its requests have listens no more meanwhile, maybe for an hour: that is its end."""
-        ending = asyncio.create_task(master.wait(), name="nginx end")
-        began = time.monotonic()
-        try:
-            while not (await asyncio.wait({ending}, timeout=_LISTENS))[0]:
-                try:
-                    there = await asyncio.to_thread(self._settings.status_socket.exists)
-                except OSError:  # that says nothing of nginx
-                    continue
-                master.listened = master.listened or there or time.monotonic() - began > _BEGINS
-                if master.listened and not there:
-                    master.kill()
-            return ending.result()
-        finally:
-            ending.cancel()
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait before the next start, unless somebody asks for it."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wanted.wait()
-        self._wanted.set()
-
-    async def _start(self, group: asyncio.TaskGroup) -> None:
-        ours, its = os.pipe()
-        try:
-            await asyncio.to_thread(sweep, self._settings)
-            child = await asyncio.create_subprocess_exec(
-                *await self._command(await self._prepare(), str(self._conf)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL if self._stdout is None else self._stdout,
-                stderr=its,
-                start_new_session=True,
-            )
-        except (OSError, TemporaryError) as error:
-            os.close(ours)
-            self._errors.complaint = f"cannot start nginx: {error}"
-            self._log.error("%s", self._errors.complaint)
-            return
-        finally:
-            os.close(its)
-        self.starts += 1
-        self._master = Master(child.pid, child)
-        group.create_task(self._errors.listen(ours, self.starts), name="nginx errors")
 
     async def _prepare(self) -> Account:
         """Find the user, and make the folders."""
@@ -163,6 +86,9 @@ class ProcessPlace:
                 raise TemporaryError(f"cannot make {error.filename}: {error.strerror}") from None
             self._account = account
         return self._account
+
+    async def _starting(self) -> list[str]:
+        return await self._command(await self._prepare(), str(self._conf))
 
     async def _command(self, account: Account, conf: str, *words: str) -> list[str]:
         program = await asyncio.to_thread(find_program, self._settings.nginx)
@@ -245,11 +171,11 @@ class ProcessPlace:
 
     async def reload(self) -> None:
         """SIGHUP, or start it."""
-        self._errors.forget()
-        master = self._master
+        self._runner.errors.forget()
+        master = self._runner.master
         if master is None or not await self._is_ready(master):
-            self._errors.forget(self.starts + 1)  # whatever the one that has ended said of what it had
-            self._wanted.set()
+            self._runner.errors.forget(self.starts + 1)  # whatever the one that has ended said of what it had
+            self._runner.wanted.set()
             return
         self._old = await asyncio.to_thread(master.workers)
         master.hang_up()
@@ -258,7 +184,7 @@ class ProcessPlace:
         """Wait until it heeds signals: before, SIGHUP ends it, or is kept for later. False: it has ended meanwhile."""
         deadline = time.monotonic() + _READY
         while not master.is_ready:
-            if self._master is not master:
+            if self._runner.master is not master:
                 return False
             if time.monotonic() > deadline:
                 raise TemporaryError(f"nginx does not answer {_READY:g} s after its start")
@@ -269,7 +195,7 @@ class ProcessPlace:
 
     async def generation(self) -> str:
         """By its unix socket. As soon as there are new workers, those of before the reload need not answer any more."""
-        master, old = self._master, self._old
+        master, old = self._runner.master, self._old
         if old and master is not None and await asyncio.to_thread(master.dismiss, old):
             self._old = frozenset()
         answer = await ask_generation(self._settings.status_socket)
@@ -279,4 +205,4 @@ class ProcessPlace:
 
     def complaint(self) -> str:
         """Its last `[emerg]`."""
-        return self._errors.complaint
+        return self._runner.errors.complaint
