@@ -173,3 +173,14 @@ async def test_a_record_is_whole_though_its_writer_is_cancelled(tmp_path: Path) 
     again = await opened(tmp_path / "journal")
     assert states(again) == [("answered", "body")] * 3
     await again.close()
+
+
+@pytest.mark.parametrize("device", [None, "/dev/null", "/dev/zero"])
+async def test_what_is_no_file_is_none(tmp_path: Path, device: str | None) -> None:
+    file = tmp_path / "journal"
+    if device:
+        file.symlink_to(device)
+    else:
+        os.mkfifo(file)
+    with pytest.raises(SettingsError, match="it is no regular file"):
+        await opened(file)
