@@ -3,7 +3,7 @@
 import sys
 from itertools import chain
 
-from contrib.bench import aws_memory, custom_resource, envfiles, memory, placement, startup
+from contrib.bench import api, aws_memory, custom_resource, envfiles, memory, placement, startup
 from contrib.lab.packages import obstacle
 
 missed = False
@@ -14,6 +14,8 @@ parts = [
     custom_resource.measure(),
     envfiles.measure(),
     aws_memory.measure(),
+    api.measure(100),
+    api.measure(1000),
 ]
 if reason := obstacle():
     print(f"not measured on real engines: {reason}")

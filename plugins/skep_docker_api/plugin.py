@@ -14,10 +14,9 @@ from skep import HttpServer, Plugin, PluginSettings, ServerTLS, ServerTlsSetting
 from skep_docker_api.build_places import BuildPlaces
 from skep_docker_api.event_log import EventLog
 from skep_docker_api.known_execs import KnownExecs
-from skep_docker_api.node_summaries import NodeSummaries
 from skep_docker_api.routing import application
 from skep_docker_api.rows import Rows
-from skep_docker_api.summary import ServerHeaders
+from skep_docker_api.summary import ClusterInfo, ServerHeaders
 
 __all__ = ["DockerApiPlugin", "DockerApiSettings"]
 
@@ -83,11 +82,11 @@ class DockerApiPlugin(Plugin):
     server: HttpServer
     event_log: EventLog
     server_headers: ServerHeaders
+    info: ClusterInfo
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
         super().__init__(settings)
         self.rows = Rows()
-        self.summaries = NodeSummaries()
         self.execs = KnownExecs()
         self.build_places = BuildPlaces()
         self._certificates = self._tls()
@@ -106,6 +105,7 @@ class DockerApiPlugin(Plugin):
     async def __aenter__(self) -> Self:
         self.event_log = EventLog(self.agent)
         self.server_headers = ServerHeaders(self.agent)
+        self.info = ClusterInfo(self.agent)
         self.server = HttpServer(
             application(self),
             self.settings.listen,

@@ -18,7 +18,7 @@ import msgspec
 from skep import Agent, Node, NodeState, NodeStatus, __version__, format_time, with_overcommit
 from skep_docker_api.node_summaries import NodeSummaries, NodeSummary, by_state
 
-__all__ = ["ServerHeaders", "api_version", "builder_version", "describe_cluster", "describe_versions", "human_size"]
+__all__ = ["ClusterInfo", "ServerHeaders", "api_version", "builder_version", "describe_versions", "human_size"]
 
 _OLDEST = "1.24"
 _USUAL = "1.41"
@@ -112,10 +112,29 @@ def _go_architecture(machine: str) -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def describe_cluster(agent: Agent, summaries: NodeSummaries, listeners: int = 0) -> dict[str, Any]:
-    """The answer to `GET /info`: sums over all nodes, and each node in `SystemStatus`.
+class ClusterInfo:
+    """The answer to `GET /info`, made again where something has changed since the last one."""
 
-    CPUs and memory are counted with overcommit. `listeners`: how many read events. `Warnings` names the nodes that do not answer.
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._summaries = NodeSummaries()
+        self._key: tuple[object, ...] = ()
+        self._text = b""
+
+    def __call__(self, listeners: int = 0) -> bytes:
+        """As JSON. `listeners`: how many read events."""
+        agent = self._agent
+        key = (agent.cluster.state.version, _implementing(agent, "score_nodes"), _implementing(agent, "filter_nodes"))
+        if key != self._key:
+            self._key, self._text = key, msgspec.json.encode(_describe_cluster(agent, self._summaries))
+        now = {"NEventsListener": listeners, "SystemTime": format_time(time.time())}
+        return self._text[:-1] + b"," + msgspec.json.encode(now)[1:]
+
+
+def _describe_cluster(agent: Agent, summaries: NodeSummaries) -> dict[str, Any]:
+    """Sums over all nodes, and each node in `SystemStatus`; all but what is another each time.
+
+    CPUs and memory are counted with overcommit. `Warnings` names the nodes that do not answer.
     """
     nodes = agent.cluster.state.nodes
     overcommit = agent.settings.cluster.overcommit
@@ -133,8 +152,6 @@ def describe_cluster(agent: Agent, summaries: NodeSummaries, listeners: int = 0)
         "Plugins": _plugins(found),
         "Labels": [],
         "ServerVersion": f"skep/{__version__}",
-        "SystemTime": format_time(time.time()),
-        "NEventsListener": listeners,
         "OSType": _common((n.node.os_type for n in nodes), "linux"),
         "OperatingSystem": _common((n.node.operating_system for n in nodes), platform.system()),
         "KernelVersion": _common((n.node.kernel_version for n in nodes), platform.release()),

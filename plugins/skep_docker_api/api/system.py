@@ -14,7 +14,7 @@ from skep_docker_api.forward import forward
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import json_answer, path_of
 from skep_docker_api.routing import Handler, agent_of, plugin_of
-from skep_docker_api.summary import builder_version, describe_cluster, describe_versions
+from skep_docker_api.summary import builder_version, describe_versions
 
 __all__ = ["ROUTES"]
 
@@ -39,7 +39,7 @@ async def version(request: web.Request) -> web.Response:
 async def info(request: web.Request) -> web.Response:
     """`docker info`."""
     plugin = plugin_of(request)
-    return json_answer(describe_cluster(plugin.agent, plugin.summaries, plugin.event_log.listeners))
+    return web.Response(body=plugin.info(plugin.event_log.listeners), content_type="application/json")
 
 
 async def disk_usage(request: web.Request) -> web.Response:

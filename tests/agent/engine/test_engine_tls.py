@@ -43,6 +43,10 @@ async def test_both_sides_show_their_certificates(certificates: Path, secure: ss
             assert await engine.negotiate() == "1.41"
             async with await engine.hijack("POST", "/exec") as taken:
                 assert await taken.reader.readexactly(5) == b"hello"
+            before = raw.connections
+            for _ in range(2):
+                assert await engine.read("/_ping", timeout=5, most=10) == (200, b"OK")
+            assert raw.connections == before + 1
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,8 @@ async def test_strangers_are_refused(name: str, ca: str, told: str, certificates
                 await engine.ping()
             with pytest.raises(EngineUnreachableError, match=f"{told}|TLS"):
                 await engine.hijack("POST", "/exec", version="")
+            with pytest.raises(EngineUnreachableError, match=f"{told}|TLS"):
+                await engine.read("/_ping", timeout=5, most=10, version="")
         assert raw.requests == []
 
 
