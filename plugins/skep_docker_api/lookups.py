@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from skep import ClusterState, Container, NotFoundError
+from skep import ClusterState, ConflictError, Container, NotFoundError
 
-__all__ = ["find_container", "links_of"]
+__all__ = ["find_container", "find_seen", "links_of"]
 
 
 def find_container(state: ClusterState, reference: str) -> Container:
@@ -20,6 +20,18 @@ def find_container(state: ClusterState, reference: str) -> Container:
         if found := _by_link(state, reference.removeprefix("/")):
             return found
         raise
+
+
+def find_seen(state: ClusterState, reference: str, visible: Callable[[Mapping[str, str]], bool] | None) -> Container:
+    """As `find_container`, for a client that sees only what has certain labels (None: all): anything else is not there to it."""
+    if visible is None:
+        return find_container(state, reference)
+    try:
+        if visible((found := find_container(state, reference)).labels):
+            return found
+    except ConflictError:  # it lists whose they are
+        pass
+    raise NotFoundError(f"No such container: {reference}")
 
 
 def _by_link(state: ClusterState, text: str) -> Container | None:

@@ -55,6 +55,9 @@ _SECURITY = frozenset(
 )
 _NO_NEW = frozenset(("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"))
 _LOGS = frozenset(("", "json-file", "local", "none"))
+_LOG_OPTIONS = frozenset(
+    ["compress", "env", "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode", "tag"]
+)
 _OWN_HOST: Mapping[str, frozenset[str]] = {
     "PidMode": frozenset(("", "private")),
     "IpcMode": frozenset(("", "none", "private", "shareable")),
@@ -94,6 +97,10 @@ def check_host(case: Case) -> Findings:
     log = host.get("LogConfig") or {}
     if (log.get("Type") or "") not in _LOGS:
         yield Finding(f"HostConfig.LogConfig: the driver {log['Type'][:60]} is not allowed")
+    for key in sorted(
+        set(log.get("Config") or ()) - _LOG_OPTIONS
+    ):  # where no driver is named, they are the engine's default one's
+        yield Finding(f"HostConfig.LogConfig: the option {key[:60]} is not allowed")
     yield from check_resources(host, "HostConfig.")
     if case.is_under("restricted"):
         yield from _restrict(case, host)

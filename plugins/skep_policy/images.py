@@ -21,7 +21,8 @@ _QUERY = frozenset(("fromImage", "fromSrc", "repo", "tag", "message", "changes",
 def whole_name(image: str) -> str:
     """An image's name with registry, folder and tag: `redis` is `docker.io/library/redis:latest`."""
     first, slash, rest = image.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
+    # as engines read it: what has a capital letter is a registry's name, too
+    if not slash or not ("." in first or ":" in first or first == "localhost" or first != first.lower()):
         first, rest = "docker.io", image if slash else f"library/{image}"
     if first == "index.docker.io":
         first = "docker.io"

@@ -24,7 +24,7 @@ __all__ = ["NODES", "judge", "named"]
 NODES = "skep.policy.nodes"
 """The label that keeps the nodes on which a container may be, as a JSON list of patterns."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
+_SCHEME = re.compile(r"^https?://", re.ASCII)  # whatever else stands there is the address to engines
 _SHARED = ("system.df", "image.prune", "image.build-prune", "image.buildkit", UNKNOWN)
 """What concerns everybody's things: not for clients with a label of their own."""
 
@@ -108,18 +108,30 @@ def _filter_prune(case: Case) -> None:
     if case.rule.owner and case.operation.endswith(".prune"):
         text = case.query.get("filters", ("",))[0]
         given = strict_json(text.encode(), "filters") if text else {}
-        labels = given.get("label") or []
         if any(name.startswith("label!") for name in given):
             raise RequestError("prune: the filter label! is not allowed", status=403)
-        wanted = [*(labels if isinstance(labels, list) else [key for key, on in labels.items() if on]), case.rule.owner]
-        case.query["filters"] = (json.dumps({**given, "label": wanted}),)
+        wanted = {name: _values(name, values) for name, values in given.items()}
+        wanted["label"] = [*wanted.get("label", ()), case.rule.owner]
+        # in one form, as engines do not take both together
+        case.query["filters"] = (json.dumps({name: dict.fromkeys(values, True) for name, values in wanted.items()}),)
+
+
+def _values(name: str, given: object) -> list[str]:
+    """A filter's values, in either of their forms."""
+    values = [key for key, on in given.items() if on] if isinstance(given, dict) else given if given is not None else []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise RequestError(f"filters: expected a list of texts as {name[:40]}")
+    return values
 
 
 def _create(case: Case) -> Findings:
     body, rule = case.body, case.rule
-    yield from check_image(case, body.get("Image") or "", "Image")
-    if rule.images and body.get("Image"):
-        body["Image"] = pinned(body["Image"])
+    image = body.get("Image") or ""
+    yield from check_image(case, image, "Image")
+    if rule.images and image:
+        body["Image"] = pinned(image)
+    elif image:
+        yield from check_registry(image, "Image")  # an image that is not there is pulled
     yield from check_host(case)
     yield from check_mounts(case)
     yield from check_volumes_from(case)
@@ -127,8 +139,7 @@ def _create(case: Case) -> Findings:
     yield from check_ports(case)
     yield from case.labels(body.get("Labels"), "Labels")
     yield from check_entries(case, body.get("Env") or (), "Env")
-    if rule.owner:
-        body["Labels"] = case.owned(body.get("Labels"))
+    body["Labels"] = {**dict.fromkeys(sorted(case.owners), ""), **case.owned(body.get("Labels"))}  # before an image's
     if rule.nodes:
         body["Labels"] = {**(body.get("Labels") or {}), NODES: json.dumps(rule.nodes)}
 
@@ -152,8 +163,9 @@ def _load(case: Case) -> Findings:
 
 def _auth(case: Case) -> Findings:
     """A login asks the registry that it names."""
-    address = _SCHEME.sub("", case.body.get("serveraddress") or "").partition("/")[0]
-    if address:
+    given = case.body.get("serveraddress") or ""
+    address = _SCHEME.sub("", given).partition("/")[0]
+    if given:
         yield from check_registry(
             f"{address}/x" if "." in address or ":" in address else f"{address}:443/x", "serveraddress"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skep import ClusterState, Network
 from skep_policy.case import Case, Finding, Findings
 
 __all__ = ["check_connect", "check_mode", "check_network", "check_networks", "check_ports"]
@@ -41,24 +42,29 @@ def check_mode(case: Case, mode: str, where: str) -> Findings:
             )
     elif mode == "host" or mode.endswith("/host"):
         yield Finding(f"{where}: the host's network is not allowed")
-    elif case.state is not None and case.rule.owner:
-        yield from _check_own(case, mode, where)
+    elif case.state is not None:
+        if any(network.driver == "host" for network in _networks(case.state, mode)):
+            yield Finding(f"{where}: the host's network is not allowed, nor by its id")
+        if case.rule.owner:
+            yield from _check_own(case, mode, where)
 
 
 def _check_own(case: Case, name: str, where: str) -> Findings:
     assert case.state is not None
-    bare = name.rpartition("/")[2]
-    found = [
-        network
-        for node in case.state.nodes
-        for network in node.networks
-        if bare == network.name or network.id.startswith(bare)
-    ]
+    found = _networks(case.state, name)
     if not found or not all(case.rule.owns(network.labels) or network.name in _PLAIN for network in found):
         yield Finding(f"{where}: there is no network {name[:100]} of yours", None)
 
 
+def _networks(state: ClusterState, name: str) -> list[Network]:
+    """What an engine may take for the network of that name: by name, or by the beginning of an id."""
+    node, slash, rest = name.partition("/")
+    bare = rest if slash and state.get_node(node) is not None else name
+    return [each for node in state.nodes for each in node.networks if bare == each.name or each.id.startswith(bare)]
+
+
 def _check_endpoint(case: Case, endpoint: dict[str, object], where: str) -> Findings:
+    endpoint.pop("NetworkID", None)  # engines take it before the network's name, which is what was judged
     if endpoint.get("DriverOpts"):
         yield Finding(f"{where}: DriverOpts are not allowed")
     for link in endpoint.get("Links") or ():  # type: ignore[attr-defined]
@@ -102,6 +108,8 @@ def check_network(case: Case) -> Findings:
     ipam = body.get("IPAM") or {}
     if (ipam.get("Driver") or "default") != "default" or ipam.get("Options"):
         yield Finding("IPAM: drivers and options are not allowed")
+    if any(value for config in ipam.get("Config") or () for value in (config or {}).values()):
+        yield Finding("IPAM: subnets are chosen by engines: one could be laid over addresses that hosts speak to")
     for field in ("ConfigOnly", "ConfigFrom", "Ingress"):
         if body.get(field):
             yield Finding(f"{field} is not allowed")

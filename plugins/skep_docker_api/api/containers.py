@@ -25,6 +25,7 @@ from skep_docker_api.container_calls import (
     stopping,
 )
 from skep_docker_api.forward import engine_version, forward
+from skep_docker_api.lookups import find_seen
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, flag, integer, json_answer, whole_body
 from skep_docker_api.renaming import name_taken
@@ -45,9 +46,13 @@ async def list_containers(request: web.Request) -> web.StreamResponse:
     for name in ("before", "since"):
         if value := request.query.get(name):
             asked[name] = [value]
+    may_see = visible(request)
+    for name in ("before", "since"):
+        if references := asked.get(name):
+            asked[name] = [find_seen(state, reference, may_see).id for reference in references]
     limit = max(0, integer(request, "limit") or 0)
     tests = container_filters.tests(state, asked)
-    if (may_see := visible(request)) is not None:
+    if may_see is not None:
         tests.insert(0, lambda container: may_see(container.labels))
     if not (flag(request, "all") or limit or "status" in asked or "before" in asked or "since" in asked):
         up = {node.name for node in state.nodes if node.node.is_healthy}
@@ -121,8 +126,11 @@ async def wait(request: web.Request) -> web.StreamResponse:
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Place a container and create it there."""
-    agent = agent_of(request)
-    wanted = agent.request(await whole_body(request), request.query.get("name", "").removeprefix("/"))
+    agent, may_see = agent_of(request), visible(request)
+    name = request.query.get("name", "").removeprefix("/")
+    wanted = agent.request(await whole_body(request), name)
+    if may_see is not None and name and not all(may_see(each.labels) for each in agent.cluster.state.named(name)):
+        raise ConflictError(f"Conflict. The container name {name} is already in use.")  # and not by whom
     created = await agent.create_container(
         wanted,
         client=client_of(request),
@@ -135,13 +143,14 @@ async def create(request: web.Request) -> web.StreamResponse:
 async def rename(request: web.Request) -> web.StreamResponse:
     """Rename a container, unless another one of the cluster has the name, or is getting it now."""
     container, state = container_of(request), agent_of(request).cluster.state
-    engine = engine_of(request, container)
+    engine, may_see = engine_of(request, container), visible(request)
     name = request.query.get("name", "").removeprefix("/")
     for other in state.named(name) if name else ():
         if other.id != container.id:
+            whose = f' by container "{other.id or "being created"}" on node {other.node}'
             raise ConflictError(
-                f'Conflict. The container name "/{name}" is already in use by container "{other.id or "being created"}" on '
-                f"node {other.node}. You have to remove (or rename) that container to be able to reuse that name."
+                f'Conflict. The container name "/{name}" is already in use{whose if may_see is None or may_see(other.labels) else ""}. '
+                "You have to remove (or rename) that container to be able to reuse that name."
             )
     async with name_taken(state, container, name) as give_back:
 

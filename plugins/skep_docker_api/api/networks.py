@@ -46,21 +46,24 @@ async def create(request: web.Request) -> web.StreamResponse:
         raise RequestError('expected a name for the network, in "Name"')
     node, slash, name = wanted.rpartition("/")
     if not slash:
-        _refuse_taken(agent, name)
+        _refuse_taken(request, name)
         node = choose_node(agent)
     engine = healthy_engine(agent, node, f"network {wanted}")
     data = msgspec.json.encode({**body, "Name": name})
     return await forward(request, engine, "/networks/create", body=data, on_end=when_changed(agent, node, "networks"))
 
 
-def _refuse_taken(agent: Agent, name: str) -> None:
+def _refuse_taken(request: web.Request, name: str) -> None:
     if is_predefined(name):
         return  # the engine refuses it in its own words
-    for node in agent.cluster.state.nodes:
-        if any(network.name == name for network in node.networks):
-            raise ConflictError(
-                f"network with name {name} already exists, on node {node.name}; to have another one, say where: NODE/{name}"
-            )
+    may_see = visible(request)
+    for node in agent_of(request).cluster.state.nodes:
+        for network in node.networks:
+            if network.name == name:
+                where = f", on node {node.name}" if may_see is None or may_see(network.labels or {}) else ""
+                raise ConflictError(
+                    f"network with name {name} already exists{where}; to have another one, say where: NODE/{name}"
+                )
 
 
 async def remove(request: web.Request) -> web.StreamResponse:

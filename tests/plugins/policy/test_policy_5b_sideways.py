@@ -1,0 +1,152 @@
+"""Attacks by what an engine reads before what was judged, by what images bring, and by errors that tell of others' things."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from yarl import URL
+
+ALICE, BOB, ADMIN = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+
+
+async def network_of(served: Any, name: str, by: str) -> str:
+    status, made = await served.call("POST", "/networks/create", by, json={"Name": f"n1/{name}"})
+    assert status == 201, made
+    async with asyncio.timeout(5):
+        while not any(each["Id"] == made["Id"] for each in (await served.call("GET", "/networks", by))[1]):
+            await asyncio.sleep(0.01)
+    return str(made["Id"])
+
+
+async def test_a_network_is_the_one_that_was_named(tenants: Any) -> None:
+    """Engines join the network of the endpoint's NetworkID, whatever the endpoint's name."""
+    await network_of(tenants, "mine", ALICE)
+    other = await network_of(tenants, "bobs", BOB)
+    status, made = await tenants.create(NetworkingConfig={"EndpointsConfig": {"mine": {"networkid": other}}})
+    assert status == 201, made
+    await tenants.known(1)
+    body = {"Container": made["Id"], "EndpointConfig": {"NetworkID": other, "Aliases": ["x"]}}
+    await tenants.call("POST", "/networks/mine/connect", json=body)
+    changes = [*tenants.changes("/containers/create"), *tenants.changes("/connect")]
+    assert len(changes) == 2
+    assert other not in json.dumps(changes)
+    assert changes[1]["EndpointConfig"] == {"Aliases": ["x"]}
+
+
+async def test_the_hosts_network_has_an_id_too(baseline: Any) -> None:
+    (node,) = baseline.agent.cluster.state.nodes
+    (id_,) = [network.id for network in node.networks if network.driver == "host"]
+    for reference in (id_, id_[:12], f"n1/{id_}"):
+        assert (await baseline.create({"NetworkMode": reference}))[0] == 403
+        assert (await baseline.create(NetworkingConfig={"EndpointsConfig": {reference: {}}}))[0] == 403
+    assert not baseline.changes()
+
+
+@pytest.mark.parametrize("ipam", [{"Subnet": "169.254.169.0/24"}, {"iprange": "10.0.0.0/24"}, {"Gateway": "1.1.1.1"}])
+async def test_no_network_is_laid_over_others_addresses(baseline: Any, ipam: dict[str, str]) -> None:
+    call = ("POST", "/networks/create")
+    status, told = await baseline.call(*call, json={"Name": "x", "IPAM": {"Config": [ipam]}})
+    assert (status, "subnets" in told["message"]) == (403, True)
+    plain = {"Name": "x", "IPAM": {"Driver": "default", "Config": [{"Subnet": ""}], "Options": {}}}
+    assert (await baseline.call(*call, json=plain))[0] == 201
+
+
+@pytest.mark.parametrize("image", ["LOCALHOST/x", "Metadata/x:1", "127.0.0.1:5000/x", "localhost/x", "10.0.0.1/x"])
+async def test_no_registry_is_an_address_inside(serving: Any, image: str) -> None:
+    """An image that a create names is pulled where it is not there."""
+    async with serving("n1", rules={"a": {"clients": ["ip:127.0.0.1"], "allow": ["run"]}}) as served:
+        status, told = await served.create(Image=image)
+        assert (status, "registry" in told["message"]) == (403, True)
+        assert (await served.call("POST", f"/images/create?fromImage={quote(image)}"))[0] == 403
+        assert not served.changes()
+
+
+async def test_a_capital_letter_makes_a_registry(serving: Any) -> None:
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run"], "images": ["docker.io/*"]}}
+    async with serving("n1", rules=rules) as served:
+        assert (await served.create(Image="Evil/busybox"))[0] == 403
+        assert (await served.create(Image="evil/busybox"))[0] == 201
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost://good.example", "//127.0.0.1/", "https://127.0.0.1/v1/", "HTTP://127.0.0.1", "ſ.example"]
+)
+async def test_a_login_asks_no_address_inside(serving: Any, address: str) -> None:
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run", "system.auth"]}}
+    async with serving("n1", rules=rules) as served:
+        assert (await served.call("POST", "/auth", json={"serveraddress": address}))[0] == 403
+        assert not served.changes()
+
+
+@pytest.mark.parametrize("option", ["syslog-address", "gelf-address", "awslogs-endpoint", "path"])
+async def test_the_default_log_driver_is_not_sent_elsewhere(baseline: Any, option: str) -> None:
+    status, told = await baseline.create({"LogConfig": {"Type": "", "Config": {option: "udp://10.0.0.1:1"}}})
+    assert (status, option in told["message"]) == (403, True)
+    assert (await baseline.create({"LogConfig": {"Type": "", "Config": {"max-size": "10m"}}}))[0] == 201
+
+
+async def test_an_image_says_nothing_of_whose_it_is(serving: Any) -> None:
+    """A label of a create request stands before the image's."""
+    rules = {
+        "alice": {"clients": [f"ip:{ALICE}"], "allow": ["run"], "profile": "baseline", "owner": "tenant=alice"},
+        "ci": {"clients": [f"ip:{BOB}"], "allow": ["run"], "profile": "baseline", "owner": "team=ci"},
+        "plain": {"clients": [f"ip:{ADMIN}"], "allow": ["run"], "profile": "baseline"},
+    }
+    async with serving("n1", rules=rules) as served:
+        for by in (ALICE, BOB, ADMIN):
+            assert (await served.create(by=by, Labels={"a": "b"}))[0] == 201
+        sent = [body["Labels"] for body in served.changes("/containers/create")]
+        assert [(each["tenant"], each["team"], each["a"]) for each in sent] == [
+            ("alice", "", "b"),
+            ("", "ci", "b"),
+            ("", "", "b"),
+        ]
+
+
+async def test_filters_find_nobody_elses_containers(tenants: Any) -> None:
+    for name in ("secret-a", "secret-b"):
+        tenants.engines["n1"].run(name, labels={"tenant": "bob"})
+        tenants.engines["n2"].run(name, labels={"tenant": "bob"})
+    await tenants.known(4)
+    for name in ("since", "before"):
+        for reference in ("secret-a", "n1/secret-a", "nothing"):
+            for query in (f"{name}={quote(reference)}", "filters=" + quote(json.dumps({name: [reference]}))):
+                status, told = await tenants.call("GET", f"/containers/json?{query}")
+                assert (status, told["message"]) == (404, f"No such container: {reference}")
+    assert (await tenants.call("GET", "/containers/json?since=n1/secret-a", BOB))[0] == 200
+
+
+async def test_a_taken_name_does_not_tell_whose_it_is(tenants: Any) -> None:
+    tenants.engines["n2"].run("secret", labels={"tenant": "bob"})
+    await tenants.call("POST", "/containers/create?name=mine", json={"Image": "busybox"})
+    await tenants.known(2)
+    (victim,) = tenants.agent.cluster.state.named("secret")
+    create = ("POST", "/containers/create?name=secret")
+    for answer in (
+        await tenants.call("POST", "/containers/mine/rename?name=secret"),
+        await tenants.call(*create, json={"Image": "busybox"}),
+    ):
+        assert (answer[0], "is already" in answer[1]["message"]) == (409, True), answer
+        assert victim.id not in answer[1]["message"]
+        assert "n2" not in answer[1]["message"]
+    _, told = await tenants.call("POST", "/containers/mine/rename?name=secret", ADMIN)
+    assert victim.id in told["message"]
+    await network_of(tenants, "bobs", BOB)
+    status, told = await tenants.call("POST", "/networks/create", json={"Name": "bobs"})
+    assert (status, "n1" in told["message"]) == (409, False)
+
+
+@pytest.mark.parametrize("given", [{"until": {"1h": True}}, {"until": ["1h"]}, {"label": {"a": True}}, {}])
+async def test_a_prunes_filters_have_one_form(tenants: Any, given: dict[str, Any]) -> None:
+    """Engines refuse lists and objects together."""
+    status, told = await tenants.call("POST", "/networks/prune?filters=" + quote(json.dumps(given)))
+    assert status == 200, told
+    ((_, path, _), *_) = [each for each in tenants.sent if "prune" in each[1]]
+    sent = json.loads(URL(path).query["filters"])
+    assert sent["label"]["tenant=alice"] is True
+    assert all(isinstance(values, dict) for values in sent.values())
+    assert set(given) <= set(sent)
