@@ -54,9 +54,18 @@ def demo(*flags: str, **environ: str) -> Iterator[Demo]:
             exports = dict(re.findall(r"(AWS_\w+)=(\S+)", said))
             yield Demo(process, log, said, plain | none | exports)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """By Ctrl-C; whatever does not heed that is killed."""
+    try:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
