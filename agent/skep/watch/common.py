@@ -12,8 +12,8 @@ from skep.models import Pool
 
 __all__ = ["Common", "Turns"]
 
-PINGS = 200.0
-"""Pings a second of all engines together: each takes about a third of a millisecond."""
+PINGS = 125.0
+"""Pings a second of all engines together: each takes about a sixth of a millisecond."""
 
 LISTINGS = 5.0
 """Rounds a second of all engines together, each of a handful of lists: about three milliseconds."""
@@ -87,7 +87,7 @@ class Common:
     def ping_interval(self, wanted: float) -> float:
         """Seconds between two pings of one engine: as wanted, unless that were more than `PINGS` of all.
 
-        With a thousand engines, five seconds. That one is gone shows in its event stream at once, that its host is gone within ten
+        With a thousand engines, eight seconds. That one is gone shows in its event stream at once, that its host is gone within ten
         seconds by the kernel's probes; only one that is frozen is noticed by pings alone.
         """
         return max(wanted, self.watched / PINGS)

@@ -63,7 +63,7 @@ async def test_one_who_is_cancelled_gives_its_turn_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("watched", "wanted", "interval"), [(1, 1.0, 1.0), (200, 1.0, 1.0), (1000, 1.0, 5.0), (1000, 9.0, 9.0)]
+    ("watched", "wanted", "interval"), [(1, 1.0, 1.0), (125, 1.0, 1.0), (1000, 1.0, 8.0), (1000, 9.0, 9.0)]
 )
 def test_many_engines_are_pinged_in_turn(watched: int, wanted: float, interval: float) -> None:
     assert Common(watched=watched).ping_interval(wanted) == interval
