@@ -155,7 +155,8 @@ async def test_readers_that_leave_are_not_kept(api: Any, box: str) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.close()
     async with asyncio.timeout(2):
-        while len(asyncio.all_tasks()) > before + 1:
+        # the embedded engine goes on with its half of what was attached, in a connection's task and a handler's
+        while len(asyncio.all_tasks()) > before + 2:
             await asyncio.sleep(0.01)
 
 
