@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from skep import ClusterState, ConflictError, Container, NotFoundError
 
-__all__ = ["find_container", "find_seen", "links_of"]
+__all__ = ["find_container", "find_seen", "links_of", "without_others"]
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:[.][A-Za-z0-9_-]+)*", re.ASCII)  # as containers may be called
+_SHORT = 12  # characters of an id that are shown
 
 
 def find_container(state: ClusterState, reference: str) -> Container:
@@ -32,6 +36,20 @@ def find_seen(state: ClusterState, reference: str, visible: Callable[[Mapping[st
     except ConflictError:  # it lists whose they are
         pass
     raise NotFoundError(f"No such container: {reference}")
+
+
+def without_others(
+    text: str, state: ClusterState, visible: Callable[[Mapping[str, str]], bool], asked: Container
+) -> str:
+    """What a client is told, with `***` for names and ids of containers that it does not see, but for the name that it asked for."""
+
+    def blotted(match: re.Match[str]) -> str:
+        word = match[0]
+        found = [*state.named(word), *(state.with_id(word) if len(word) >= _SHORT else ())]
+        hidden = word != asked.name and found and not any(visible(each.labels) for each in found)
+        return "***" if hidden else word
+
+    return _WORD.sub(blotted, text)
 
 
 def _by_link(state: ClusterState, text: str) -> Container | None:

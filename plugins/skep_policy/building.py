@@ -98,12 +98,12 @@ def _object(case: Case, name: str) -> dict[str, Any]:
 
 
 def check_entries(case: Case, env: Iterable[str], where: str) -> Findings:
-    """Scheduling entries: clients with a label of their own may be near their own containers, and nobody else's."""
-    if not case.rule.owner:
-        return
+    """Scheduling entries, which may name one's own containers alone; and values that are looked up, which are the rule's to give."""
     for entry in env:
-        kind, _, text = entry.partition(":")
-        if kind != "affinity":
+        kind, colon, text = entry.partition(":")
+        if colon and kind == "from" and not case.rule.looks_up(text):
+            yield Finding(f"{where}: {entry[:100]} may not be looked up", None, ("lookups", text))
+        if kind != "affinity" or not case.rule.owner:
             continue
         key, _, value = text.replace("!=", "==").partition("==")
         if key not in _OWN or (key == "container" and case.container(value.removeprefix("~")) is None):

@@ -49,6 +49,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Sysctls that may be set besides the profile's."""
     ports: tuple[str, ...] = ()
     """Ports of the host that may be published (`8080`, `9000-9999`), besides those that engines choose."""
+    lookups: tuple[str, ...] = ()
+    """What containers may ask the plugin envfile for with `from:…`, as patterns (`stack==prod-*`); what has a `?` in full."""
     user: str = "65534:65534"
     """Under `restricted`: whom a container runs as that says nothing, in numbers."""
 
@@ -97,6 +99,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def publishes(self, port: int) -> bool:
         """Whether a port of the host may be named."""
         return any(each[0] <= port <= each[1] for each in map(_port_range, self.ports) if each)
+
+    def looks_up(self, text: str) -> bool:
+        """Whether an entry `from:TEXT` may be asked; further properties could ask for something else than the pattern says."""
+        return text in self.lookups or ("?" not in text and any(fnmatchcase(text, each) for each in self.lookups))
 
     def is_for(self, client: Client) -> bool:
         """Whether it is for that client."""

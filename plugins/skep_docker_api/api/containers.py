@@ -10,7 +10,7 @@ from operator import attrgetter
 import msgspec
 from aiohttp import web
 
-from skep import ConflictError, Engine, EngineError
+from skep import ConflictError, Engine, EngineError, RequestError, SkepError, error_status
 from skep_docker_api import container_filters, inspections
 from skep_docker_api.authorising import hides_env, visible
 from skep_docker_api.container_calls import (
@@ -25,7 +25,7 @@ from skep_docker_api.container_calls import (
     stopping,
 )
 from skep_docker_api.forward import engine_version, forward
-from skep_docker_api.lookups import find_seen
+from skep_docker_api.lookups import find_seen, without_others
 from skep_docker_api.nodes import ask_all, healthy_nodes
 from skep_docker_api.queries import filters, flag, integer, json_answer, whole_body
 from skep_docker_api.renaming import name_taken
@@ -131,12 +131,18 @@ async def create(request: web.Request) -> web.StreamResponse:
     wanted = agent.request(await whole_body(request), name)
     if may_see is not None and name and not all(may_see(each.labels) for each in agent.cluster.state.named(name)):
         raise ConflictError(f"Conflict. The container name {name} is already in use.")  # and not by whom
-    created = await agent.create_container(
-        wanted,
-        client=client_of(request),
-        platform=request.query.get("platform", ""),
-        auth=request.headers.get("X-Registry-Auth", ""),
-    )
+    try:
+        created = await agent.create_container(
+            wanted,
+            client=client_of(request),
+            platform=request.query.get("platform", ""),
+            auth=request.headers.get("X-Registry-Auth", ""),
+        )
+    except SkepError as error:  # it may say who has the port, say
+        if may_see is None:
+            raise
+        told = without_others(str(error), agent.cluster.state, may_see, wanted.container)
+        raise RequestError(told, status=error_status(error)) from None
     return json_answer({"Id": created.id, "Warnings": list(created.warnings)}, status=201)
 
 

@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
+from skep_port import PortPlugin
+
 ALICE, BOB, ADMIN = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
@@ -150,3 +152,46 @@ async def test_a_prunes_filters_have_one_form(tenants: Any, given: dict[str, Any
     assert sent["label"]["tenant=alice"] is True
     assert all(isinstance(values, dict) for values in sent.values())
     assert set(given) <= set(sent)
+
+
+@pytest.mark.parametrize(
+    ("entry", "status"),
+    [
+        ("from:stack==ci-web", 201),
+        ("from:stack==prod", 403),
+        ("from:secret==prod/db", 403),
+        ("from:stack==ci-web?region=eu-west-1", 403),
+        ("from:stack==ci-x?role=ci", 201),
+        ("from:", 403),
+        ("FROM=x", 201),
+    ],
+)
+async def test_values_are_looked_up_only_where_the_rule_says(serving: Any, entry: str, status: int) -> None:
+    given = ["stack==ci-*", "stack==ci-x?role=ci"]
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run", "build"], "lookups": given}}
+    async with serving("n1", rules=rules) as served:
+        answer = await served.create(Env=[entry])
+        assert answer[0] == status, answer
+        key, _, value = entry.partition("=")
+        query = "buildargs=" + quote(json.dumps({key: value}))
+        assert ((await served.call("POST", f"/build?{query}"))[0] == 403) is (status == 403)
+
+
+async def test_who_has_a_port_is_not_told(serving: Any) -> None:
+    bindings = {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}
+    rules = {
+        name: {"clients": [f"ip:{address}"], "allow": ["run"], "profile": "baseline", "owner": f"tenant={name}"}
+        for name, address in (("alice", ALICE), ("bob", BOB))
+    }
+    for each in rules.values():
+        each["ports"] = ["8080"]
+    async with serving("n1", rules=rules, plugins=[PortPlugin()]) as served:
+        body = {"Image": "busybox", "HostConfig": bindings}
+        assert (await served.call("POST", "/containers/create?name=secret-shop", BOB, json=body))[0] == 201
+        await served.known(1)
+        (victim,) = served.agent.cluster.state.containers()
+        told = [(await served.call("POST", "/containers/create?name=mine", by, json=body))[1] for by in (ALICE, BOB)]
+        assert "secret-shop" not in told[0]["message"]
+        assert victim.short_id not in told[0]["message"]
+        assert "taken by *** (***)" in told[0]["message"]
+        assert f"taken by secret-shop ({victim.short_id})" in told[1]["message"]
