@@ -13,7 +13,7 @@ from skep.models import Pool
 __all__ = ["Common", "Turns"]
 
 PINGS = 125.0
-"""Pings a second of all engines together: each takes about a sixth of a millisecond."""
+"""Pings a second of all engines together: each takes about a fifth of a millisecond."""
 
 LISTINGS = 5.0
 """Rounds a second of all engines together, each of a handful of lists: about three milliseconds."""
