@@ -99,6 +99,8 @@ def _limits(case: Case) -> Findings:
         yield Finding(f"{case.operation}: {request.method} {request.path[:100]} cannot be judged", None)
     if rule.nodes and request.node and not any(fnmatchcase(request.node, pattern) for pattern in rule.nodes):
         yield Finding(f"node {request.node} is none of {', '.join(rule.nodes)}", None, ("nodes", request.node))
+    if rule.nodes and not rule.owner and case.operation.endswith(".prune"):
+        yield Finding(f"{case.operation} is of all nodes, not of {', '.join(rule.nodes)} alone", None)
     if "link" in request.query and case.operation == "container.remove":
         yield Finding("removing links is not allowed", None)
 
@@ -171,6 +173,12 @@ def _auth(case: Case) -> Findings:
         )
 
 
+def _search(case: Case) -> Findings:
+    """A term may begin with a registry, which is asked then."""
+    for term in case.query.get("term", ()):
+        yield from check_registry(term, "term")
+
+
 def _asked(case: Case) -> Findings:
     """An image whose registry is asked, or written to."""
     name = case.request.path.partition("/")[2].partition("/")[2].rpartition("/")[0]
@@ -206,6 +214,7 @@ _CHECKS: dict[str, Callable[[Case], Findings]] = {
     "image.load": _load,
     "image.pull": check_pull,
     "image.push": _asked,
+    "image.search": _search,
     "image.tag": check_image_made,
     "network.connect": check_connect,
     "network.create": _network,

@@ -86,8 +86,10 @@ class Learner:
 
 
 def _pattern(client: Client) -> str:
-    if client.name or client.uris:
-        return re.sub(r"([*?\[])", r"[\1]", client.name or client.uris[0])
+    """Who that is, as a rule's `clients` say it. A certificate's name that would be another kind of client there is passed over."""
+    name = "" if re.match(r"(?:uid|gid|ip):|.*://", client.name, re.DOTALL) else client.name
+    if name or client.uris:
+        return re.sub(r"([*?\[])", r"[\1]", name or client.uris[0])
     return f"uid:{client.uid}" if client.uid is not None else f"ip:{client.address}"
 
 

@@ -101,8 +101,9 @@ def _check_mount(case: Case, mount: dict[str, Any]) -> Findings:
     if kind == "bind":
         writes = not mount.get("ReadOnly")
         yield from _check_bind(case, source, target, "Mounts", writes=writes)
-        if options.get("CreateMountpoint"):
-            yield Finding("Mounts: BindOptions.CreateMountpoint is not allowed")
+        for field in ("CreateMountpoint", "ReadOnlyNonRecursive"):
+            if options.get(field):
+                yield Finding(f"Mounts: BindOptions.{field} is not allowed")
     elif kind == "volume":
         yield from _check_named(case, source, target, "Mounts")
         given = mount.get("VolumeOptions") or {}

@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
+from skep import Client
+from skep_policy.learning import Learner
 from skep_port import PortPlugin
 
 ALICE, BOB, ADMIN = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -195,3 +197,37 @@ async def test_who_has_a_port_is_not_told(serving: Any) -> None:
         assert victim.short_id not in told[0]["message"]
         assert "taken by *** (***)" in told[0]["message"]
         assert f"taken by secret-shop ({victim.short_id})" in told[1]["message"]
+
+
+async def test_a_search_asks_no_address_inside(serving: Any) -> None:
+    async with serving("n1", rules={"a": {"clients": ["ip:127.0.0.1"], "allow": ["image.search"]}}) as served:
+        for term in ("127.0.0.1:5000/x", "localhost/x", "LOCALHOST/x", "metadata.internal&term=10.0.0.1/x"):
+            assert (await served.call("GET", f"/images/search?term={term}"))[0] == 403, term
+        assert (await served.call("GET", "/images/search?term=redis"))[0] != 403
+
+
+async def test_a_prune_spares_forbidden_nodes(serving: Any) -> None:
+    """Prunes are of all nodes."""
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run"], "nodes": ["n1"]}}
+    async with serving("n1", "n2", rules=rules) as served:
+        for kind in ("containers", "networks", "volumes"):
+            assert (await served.call("POST", f"/{kind}/prune"))[0] == 403
+        assert not served.changes()
+
+
+async def test_a_mount_for_reading_is_so_all_through(serving: Any) -> None:
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run"], "binds": ["/srv:ro"]}}
+    async with serving("n1", rules=rules) as served:
+        mount = {"Type": "bind", "Source": "/srv", "Target": "/x", "ReadOnly": True}
+        assert (await served.create({"Mounts": [mount]}))[0] == 201
+        assert (await served.create({"Mounts": [{**mount, "BindOptions": {"ReadOnlyNonRecursive": True}}]}))[0] == 403
+
+
+@pytest.mark.parametrize("name", ["ip:0.0.0.0/0", "uid:0", "gid:0", "spiffe://prod/*", "x\n://"])
+def test_nobody_is_learned_as_somebody_else(name: str) -> None:
+    learner = Learner()
+    for client in (Client(name=name, address="10.0.0.1"), Client(name=name, uris=("spiffe://a/b",))):
+        learner.of(client)
+    assert list(learner.clients) == ["ip:10.0.0.1", "spiffe://a/b"]
+    learner.of(Client(name="ci-*"))
+    assert "ci-[*]" in learner.clients
