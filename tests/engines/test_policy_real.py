@@ -17,6 +17,7 @@ from skep import Agent, parse_settings
 
 PLUGINS = ("health", "port", "dependency", "affinity", "constraint", "spread")
 TENANT = 12345
+BUILDER = 12346
 
 
 @dataclass
@@ -64,6 +65,12 @@ async def door(engine: Host) -> AsyncIterator[Door]:
         url = f"unix://{folder}/docker.sock"
         rules: dict[str, Any] = {
             "tenant": {"clients": [f"uid:{TENANT}"], "allow": ["run"], "owner": "tenant=t"},
+            "builder": {
+                "clients": [f"uid:{BUILDER}"],
+                "allow": ["run", "build"],
+                "profile": "baseline",
+                "owner": "team=b",
+            },
             "root": {"clients": ["uid:0"], "allow": ["all"], "profile": "privileged"},
         }
         plugins: dict[str, Any] = {**{name: {} for name in PLUGINS}, "policy": {"rules": rules}}
@@ -137,6 +144,19 @@ async def test_others_containers_are_not_there(door: Door) -> None:
     assert "names no container of yours" in text
     assert await door.docker("ps", "-q", "--filter", "name=secret", uid=0) != ""
     await door.docker("rm", "-f", "secret", uid=0)
+
+
+async def test_an_image_brings_no_owner(door: Door) -> None:
+    """The builder's image says that what is made of it is the tenant's."""
+    folder = Path(door.home) / "context"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM busybox\nLABEL tenant=t\n")
+    await door.docker("build", "-t", "sly", str(folder), uid=BUILDER)
+    await door.docker("create", "--name", "box", "sly", uid=BUILDER)
+    assert await door.docker("ps", "-aq") == ""
+    assert "No such container: box" in await door.docker("start", "box", fails=True)
+    assert await door.docker("inspect", "-f", "{{.Config.Labels.tenant}}", "box", uid=BUILDER) == ""
+    await door.docker("rm", "box", uid=BUILDER)
 
 
 async def test_a_stranger_is_told_so(door: Door) -> None:

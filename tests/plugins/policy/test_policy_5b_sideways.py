@@ -231,3 +231,13 @@ def test_nobody_is_learned_as_somebody_else(name: str) -> None:
     assert list(learner.clients) == ["ip:10.0.0.1", "spiffe://a/b"]
     learner.of(Client(name="ci-*"))
     assert "ci-[*]" in learner.clients
+
+
+async def test_what_a_build_asks_emptily_is_not_asked(serving: Any) -> None:
+    """The docker command sends all its options."""
+    async with serving("n1", rules={"a": {"clients": ["ip:127.0.0.1"], "allow": ["build"]}}) as served:
+        assert (await served.call("POST", "/build?t=x&cgroupparent=&remote=&cgroupparent=/"))[0] == 403
+        assert (await served.call("POST", "/build?t=x&cgroupparent=&remote="))[0] != 403
+        (sent,) = [path for method, path, _ in served.sent if "/build" in path]
+        assert "cgroupparent" not in sent
+        assert "remote" not in sent
