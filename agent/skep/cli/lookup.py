@@ -67,7 +67,7 @@ def lookup(
         return _list(known, as_json=as_json)
     if name not in known:
         raise NotFoundError(f"there is no lookup {name!r}; known are {', '.join(sorted(known)) or 'none'}")
-    asked = _properties(properties)
+    asked = _properties(properties, name)
     if policy:
         return show_json(known[name].policy(asked.get("RoleArn", ""), partition))
     if not asked:
@@ -83,13 +83,13 @@ def lookup(
     return show_table(("ATTRIBUTE", "VALUE"), [(key, _shown(values, key, show_secrets)) for key in sorted(values)])
 
 
-def _properties(texts: tuple[str, ...]) -> dict[str, str]:
-    """PROPERTY=VALUE texts. Raises UsageError."""
+def _properties(texts: tuple[str, ...], lookup: str) -> dict[str, str]:
+    """PROPERTY=VALUE texts for `lookup`. Raises UsageError."""
     found: dict[str, str] = {}
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator or not key:
-            raise click.UsageError(f"{text!r}: expected PROPERTY=VALUE")
+            raise click.UsageError(f"{text!r}: expected PROPERTY=VALUE; skep lookup {lookup} lists its properties")
         if key in found:
             raise click.UsageError(f"{key} is given twice; write a list with commas")
         found[key] = value

@@ -24,6 +24,11 @@ _THROTTLED = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", 
 _NO_CREDENTIALS = (
     "NoCredentials", "PartialCredentials", "ProfileNotFound", "NoRegion", "UnauthorizedSSOToken", "SSOTokenLoad", "TokenRetrieval",
 )  # fmt: skip
+_SET_BY = {
+    "NoRegion": "set AWS_DEFAULT_REGION, or region of the plugin aws",
+    "NoCredentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
+}
+"""What helps where botocore names only what it lacks."""
 _LIBRARIES = ("botocore", "aiobotocore", "boto3", "aiohttp", "urllib3")
 _WRONG = ("ParamValidation", "InvalidRegion", "UnknownRegion", "UnknownService")
 
@@ -63,7 +68,8 @@ def told(action: str, error: Exception) -> AwsError:
         if home not in _LIBRARIES and not isinstance(error, OSError):
             raise error
         kind = DENIED if name.startswith(_NO_CREDENTIALS) else BAD_PROPERTY if name.startswith(_WRONG) else TEMPORARY
-        return AwsError(kind, "", f"{action}: {str(error) or name}")
+        hint = next((f" ({words})" for begin, words in _SET_BY.items() if name.startswith(begin)), "")
+        return AwsError(kind, "", f"{action}: {str(error) or name}{hint}")
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     text = f"{action}: {code}: {response.get('Error', {}).get('Message', '')}"

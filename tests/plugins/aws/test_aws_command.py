@@ -58,7 +58,7 @@ def test_secrets_are_masked_in_the_table_alone(skep: Callable[..., Result], clie
 def test_errors_are_one_line_with_what_to_do(skep: Callable[..., Result]) -> None:
     for words, text in (
         (["stack", "StackName=none"], "Error: lookup stack: there is no stack none\n"),
-        (["stack", "Stack"], "'Stack': expected PROPERTY=VALUE"),
+        (["stack", "Stack"], "'Stack': expected PROPERTY=VALUE; skep lookup stack lists its properties"),
         (["stack", "StackName=a", "StackName=b"], "StackName is given twice; write a list with commas"),
         (["stack", "StackNmae=a"], "StackName is missing"),
         (["nothing", "A=b"], "there is no lookup 'nothing'; known are certificate, elasticache"),

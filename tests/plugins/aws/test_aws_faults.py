@@ -75,7 +75,7 @@ async def test_a_denial_is_told_at_once_with_the_action(faked: Agent, fake: Fake
 async def test_no_credentials_are_a_denial(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     async with agent_at(fake.url) as agent:
-        with pytest.raises(DeniedError, match="Unable to locate credentials"):
+        with pytest.raises(DeniedError, match=r"Unable to locate credentials \(set AWS_ACCESS_KEY_ID "):
             await agent.lookup("stack", PROD)
 
 
