@@ -7,7 +7,9 @@ The protocol is that of Docker's discovery service: `GET BASE/clusters/TOKEN` is
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,7 +150,15 @@ async def _call(
     except TimeoutError:
         raise TemporaryError(f"discovery {url.shown}: no answer in {_SECONDS:.0f} s") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise TemporaryError(f"discovery {url.shown}: {str(error) or type(error).__name__}") from None
+        raise TemporaryError(f"discovery {url.shown}: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    """The error in a few words; aiohttp's own have the address again, and not what the system said."""
+    failed = getattr(error, "os_error", error)
+    if isinstance(failed, OSError) and failed.errno in errno.errorcode:
+        return f"cannot connect: {os.strerror(failed.errno or 0)}"
+    return str(error) or type(error).__name__
 
 
 def _tls(options: Mapping[str, str]) -> ssl.SSLContext:
