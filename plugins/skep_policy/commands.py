@@ -75,6 +75,7 @@ def explain(path: Path | None, flags: tuple[str, ...], plugin: str, client: str,
     No agent is asked: what belongs to whom is not looked at. Exit status 1: refused.
     """
     from skep_policy.judging import judge, named
+    from skep_policy.operations import UNKNOWN
 
     settings = _settings(path, flags, plugin)
     data = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
@@ -94,6 +95,10 @@ def explain(path: Path | None, flags: tuple[str, ...], plugin: str, client: str,
         click.echo(printable(f"allowed: rule {name} allows {named(request)}"))
         return
     click.echo(printable(f"refused: rule {name} refuses {named(request)}"))
+    if named(request) == UNKNOWN:
+        what = f"{request.method} {request.path} is no known call of the Docker API"
+        click.echo(printable(f"  {what}; only allow = ['all'] lets it pass"))
+        raise SystemExit(1)
     for finding in findings:
         hint = f" (would be allowed by {finding.grant[0]} = [{finding.grant[1]!r}])" if finding.grant else ""
         click.echo(printable(f"  {finding.text}{hint}"))

@@ -177,6 +177,7 @@ binds = ["/srv/cache"]
             "would be allowed by binds = ['/x']",
         ),
         ("ci-7", "GET /system/df", "", 1, "would be allowed by allow = ['system.df']"),
+        ("ci-7", "GET /contaners/json", "", 1, "GET /contaners/json is no known call of the Docker API"),
         ("bob", "GET /info", "", 1, "there is no rule for bob"),
     ],
 )
