@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["announce", "free_control", "run", "run_agent", "settings_options"]
 
 
-_TO_TRY = ("info", "run -d -e constraint:node==NAME IMAGE")
+_TO_TRY = ("info", "run -d IMAGE")
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
