@@ -16,7 +16,7 @@ from aiohttp import StreamReader, web
 from skep import Agent, ApiAnswered, ApiRequest, SkepError, error_status
 from skep_docker_api.clients import client_of
 from skep_docker_api.reading import judged_url, read_request, without_body
-from skep_docker_api.routing import agent_of
+from skep_docker_api.routing import ANSWERED, agent_of
 
 __all__ = ["authorise", "hides_env", "visible"]
 
@@ -52,11 +52,12 @@ async def authorise(request: web.Request, handler: Handler) -> web.StreamRespons
     started = time.monotonic()
     asked = ApiRequest(client=client_of(request), method=request.method, path=request.rel_url.raw_path)
     response: web.StreamResponse | None = None
-    status, error = _GONE, ""
+    status, error, judged = _GONE, "", request
     try:
         asked = await read_request(request, asked.client)
         asked = await agent.plugins.ask("api_request", asked)
-        response = await handler(_as_judged(request, asked))
+        judged = _as_judged(request, asked)
+        response = await handler(judged)
         status = response.status
     except SkepError as failure:
         status, error = error_status(failure), str(failure)
@@ -70,6 +71,8 @@ async def authorise(request: web.Request, handler: Handler) -> web.StreamRespons
         status, error = 500, type(failure).__name__
         raise
     finally:
+        if status == _GONE:  # a client may know the end before the handler is through
+            status = judged.get(ANSWERED, _GONE)
         told = _told(agent, asked, response, status, error, time.monotonic() - started)
         await asyncio.shield(asyncio.ensure_future(agent.plugins.ask("api_answered", told)))
     return response

@@ -14,10 +14,12 @@ from skep_docker_api.limits import limit_requests
 if TYPE_CHECKING:
     from skep_docker_api.plugin import DockerApiPlugin
 
-__all__ = ["Handler", "agent_of", "application", "plugin_of"]
+__all__ = ["ANSWERED", "Handler", "agent_of", "application", "plugin_of"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+ANSWERED: web.RequestKey[int] = web.RequestKey("answered", int)
+"""The status of the answer that a request got, once its head was sent."""
 _SUBJECTS = (
     "prunes", "containers", "execs", "streams", "build", "buildkit", "events", "transfer", "images", "networks", "system", "volumes", "fallback"
 )  # fmt: skip
@@ -40,6 +42,7 @@ def agent_of(request: web.Request) -> Agent:
 
 async def _introduce(request: web.Request, response: web.StreamResponse) -> None:
     """Say in every answer which versions are spoken here, whatever the engine behind it said."""
+    request[ANSWERED] = response.status
     response.headers.update(plugin_of(request).server_headers())
     if response.headers.get("Content-Type") == "":
         del response.headers["Content-Type"]  # the engine's answer had none
