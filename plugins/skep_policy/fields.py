@@ -16,7 +16,7 @@ __all__ = ["BODIES", "spelled"]
 
 Schema = Any
 """A type of JSON value (`str`, `int`, `bool`, `float`, `object` for any); `[schema]` a list; `{"*": schema}` an object with free keys; other
-dictionaries an object with these keys. null is always taken."""
+dictionaries an object with these keys. null is taken, but for an element of a list that is no object."""
 
 
 def _of(kind: Schema, names: str) -> dict[str, Schema]:
@@ -147,6 +147,8 @@ def spelled(value: Any, schema: Schema, place: str = "$") -> Any:
     if isinstance(schema, list):
         if not isinstance(value, list):
             raise _wrong(place, "a list")
+        if None in value and not isinstance(schema[0], dict):
+            raise _wrong(place, "no null in the list")
         return [spelled(each, schema[0], f"{place}[{at}]") for at, each in enumerate(value)]
     if isinstance(schema, dict):
         if not isinstance(value, dict):

@@ -241,3 +241,22 @@ async def test_what_a_build_asks_emptily_is_not_asked(serving: Any) -> None:
         (sent,) = [path for method, path, _ in served.sent if "/build" in path]
         assert "cgroupparent" not in sent
         assert "remote" not in sent
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            {field: [None]}
+            for field in ("Binds", "Mounts", "Links", "VolumesFrom", "CapAdd", "SecurityOpt", "GroupAdd")
+        ),
+        {"Mounts": [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"Options": [[None]]}}]},
+        {"Mounts": [{"Type": "volume", "Target": "/x", "VolumeOptions": {"DriverConfig": {"Options": {"o": None}}}}]},
+        {"Devices": [None], "PortBindings": {"80/tcp": None}, "Tmpfs": {"/proc": None}},
+    ],
+    ids=str,
+)
+async def test_null_is_no_way_to_make_a_rule_fail(baseline: Any, host: dict[str, Any]) -> None:
+    assert (await baseline.create(host))[0] in (400, 403)
+    assert (await baseline.create(Env=[None]))[0] == 400
+    assert not baseline.changes()
