@@ -17,6 +17,8 @@ from tests.article.cloud import SHOWN, Cloud, shown, stack_name
 SIX = tuple(SHOWN)
 LOG = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 
+pytestmark = pytest.mark.timeout(240)  # what is made once for all counts as the first test's time
+
 
 @pytest.fixture(scope="module")
 def roles() -> Iterator[Cloud]:

@@ -35,6 +35,8 @@ sources = [{{ lookup = "stack", properties = {{ StackName = "prod" }} }}]
 OWN = {"PATH", "HOSTNAME", "HOME"}
 """What a container has of itself."""
 
+pytestmark = pytest.mark.timeout(240)  # what is made once for all counts as the first test's time
+
 
 @pytest.fixture(scope="module")
 def stacks() -> Iterator[Cloud]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import stat
 import time
@@ -14,6 +15,7 @@ from skep.testing import wait_for
 from skep_envfile.state import State
 from tests.plugins.envfile.envfile_sources import KeeperOf, Sources, thing
 
+HOUR = 3600.0
 TITLE = "# prod: written by skep, which writes it anew whenever something changes\n"
 
 
@@ -127,16 +129,20 @@ async def test_the_last_good_file_is_kept_over_a_restart_with_its_age(
 ) -> None:
     async with keeping({"prod": {}}) as keeper:
         await keeper.refresh()
-        checked = keeper.files["prod"].checked
+    state = tmp_path / "state" / "envfile.json"
+    kept = json.loads(state.read_text())
+    (checked, mtime) = kept["files"][str(tmp_path / "prod.env")]
+    kept["files"][str(tmp_path / "prod.env")] = [checked - HOUR, mtime]
+    state.write_text(json.dumps(kept))
     before = (tmp_path / "prod.env").read_bytes()
     sources.answers["prod"] = TemporaryError("AWS does not answer")
     async with keeping({"prod": {}}) as keeper:
         file = keeper.files["prod"]
         await wait_for(lambda: file.exists)
-        assert file.checked == pytest.approx(checked, abs=0.01)
+        assert file.checked == pytest.approx(checked - HOUR, abs=0.01)
         await keeper.refresh()
         assert file.state == "stale"
-        assert file.checked == pytest.approx(checked, abs=0.01)
+        assert file.checked == pytest.approx(checked - HOUR, abs=0.01)
     assert (tmp_path / "prod.env").read_bytes() == before
 
 
