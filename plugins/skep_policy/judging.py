@@ -25,6 +25,7 @@ NODES = "skep.policy.nodes"
 """The label that keeps the nodes on which a container may be, as a JSON list of patterns."""
 
 _SCHEME = re.compile(r"^https?://", re.ASCII)  # whatever else stands there is the address to engines
+_PLAIN_PS = ("-ef", "-e", "-A", "aux", "-aux", "ax")
 _SHARED = ("system.df", "image.prune", "image.build-prune", "image.buildkit", UNKNOWN)
 """What concerns everybody's things: not for clients with a label of their own."""
 
@@ -52,7 +53,7 @@ def judge(
     findings = []
     if operation not in rule.operations:
         findings.append(Finding(f"{operation} is not allowed", None, ("allow", operation)))
-    if rule.is_unlimited:
+    if rule.is_unlimited and operation != "container.top":
         return _shown(request, rule), findings
     _see(case)
     if findings and not learning:
@@ -69,8 +70,12 @@ def judge(
 
 
 def _shown(request: ApiRequest, rule: Rule) -> ApiRequest:
-    hides = not rule.operations & {"exec.create", "container.attach", "container.read", "container.export"}
-    return replace(request, visible=rule.owns if rule.owner else None, hides_env=hides)
+    return replace(request, visible=rule.owns if rule.owner else None, hides_env=_hides_env(rule))
+
+
+def _hides_env(rule: Rule) -> bool:
+    """Whether the values of environment variables are kept from the clients, who could not read them in the containers either."""
+    return not rule.operations & {"exec.create", "container.attach", "container.read", "container.export"}
 
 
 def _see(case: Case) -> None:
@@ -173,6 +178,14 @@ def _auth(case: Case) -> Findings:
         )
 
 
+def _top(case: Case) -> Findings:
+    """ps shows environments, too, where it is asked to."""
+    for options in case.query.get("ps_args", ()):
+        if _hides_env(case.rule) and options not in _PLAIN_PS:
+            told = f"ps_args: {options[:40]} could show environments; expected one of {', '.join(_PLAIN_PS)}"
+            yield Finding(told, None, ("allow", "exec.create"))
+
+
 def _search(case: Case) -> Findings:
     """A term may begin with a registry, which is asked then."""
     for term in case.query.get("term", ()):
@@ -207,6 +220,7 @@ def _volume(case: Case) -> Findings:
 _CHECKS: dict[str, Callable[[Case], Findings]] = {
     "container.create": _create,
     "container.update": _update,
+    "container.top": _top,
     "exec.create": _exec,
     "image.build": check_build,
     "image.commit": check_commit,

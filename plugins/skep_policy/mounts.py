@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skep_policy.case import Case, Finding, Findings
-from skep_policy.images import check_image
+from skep_policy.images import check_image, pinned
 from skep_policy.settings import is_plain_path
 
 __all__ = ["check_mounts", "check_volume", "check_volumes_from"]
@@ -119,6 +119,8 @@ def _check_mount(case: Case, mount: dict[str, Any]) -> Findings:
             yield from _check_memory(["=".join(option or ())], "Mounts")
     elif kind == "image":
         yield from check_image(case, source, "Mounts")
+        if case.rule.images and source:
+            mount["Source"] = pinned(source)
         yield from _check_target(target, "Mounts")
     else:
         yield Finding(f"Mounts: the type {kind[:40]!r} is not allowed")

@@ -260,3 +260,36 @@ async def test_null_is_no_way_to_make_a_rule_fail(baseline: Any, host: dict[str,
     assert (await baseline.create(host))[0] in (400, 403)
     assert (await baseline.create(Env=[None]))[0] == 400
     assert not baseline.changes()
+
+
+@pytest.mark.parametrize(
+    ("allow", "options", "status"),
+    [
+        ("operate", "axe", 403),
+        ("operate", "-o environ", 403),
+        ("operate", "eww", 403),
+        ("operate", "-ef", 200),
+        ("operate", "aux", 200),
+        ("run", "axe", 200),
+    ],
+)
+@pytest.mark.parametrize("profile", ["restricted", "privileged"])
+async def test_a_list_of_processes_shows_no_environment(
+    serving: Any, profile: str, allow: str, options: str, status: int
+) -> None:
+    rule = {"clients": ["ip:127.0.0.1"], "allow": [allow], "profile": profile}
+    async with serving("n1", rules={"a": rule}) as served:
+        served.engines["n1"].run("box")
+        await served.known(1)
+        assert (await served.call("GET", f"/containers/box/top?ps_args={quote(options)}"))[0] == status
+        assert (await served.call("GET", "/containers/box/top"))[0] == 200
+
+
+async def test_an_image_that_is_mounted_is_the_one_that_was_named(serving: Any) -> None:
+    """Engines take the beginning of an id for a name."""
+    rules = {"a": {"clients": ["ip:127.0.0.1"], "allow": ["run"], "images": ["docker.io/library/*"]}}
+    async with serving("n1", rules=rules) as served:
+        mount = {"Type": "image", "Source": "abcdef123456", "Target": "/x"}
+        assert (await served.create({"Mounts": [mount]}))[0] == 201
+        (sent,) = served.changes("/containers/create")
+        assert sent["HostConfig"]["Mounts"][0]["Source"] == "abcdef123456:latest"
