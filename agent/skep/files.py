@@ -45,10 +45,16 @@ def _open(path: Path, flags: int) -> int:
 async def replace_file(path: Path, data: bytes, *, mode: int, owner: tuple[int, int] = (-1, -1)) -> None:
     """Write a file anew: beside the old one, synced to the disk, then renamed over it. The old one stays where anything fails.
 
-    mode: its permissions, whatever the old one's were. owner: user and group, by number; -1 is this process' own. Works in a thread. Raises
-    OSError.
+    mode: its permissions, whatever the old one's were. owner: user and group, by number; -1 is this process' own. Works in a thread. Cancelled, it
+    ends first what it has begun, so that nothing is written behind a later writer's back. Raises OSError.
     """
-    await asyncio.to_thread(_replace, path, data, mode, owner)
+    writing = asyncio.ensure_future(asyncio.to_thread(_replace, path, data, mode, owner))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        writing.exception()  # nobody is told any more
+        raise
 
 
 def _replace(path: Path, data: bytes, mode: int, owner: tuple[int, int]) -> None:

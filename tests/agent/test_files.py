@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +38,25 @@ async def test_what_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatch:
         await replace_file(path, b"new", mode=0o600)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_who_is_cancelled_leaves_no_write_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    syncing, go_on = threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        syncing.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    writing = asyncio.create_task(replace_file(path, b"first", mode=0o600))
+    await asyncio.to_thread(syncing.wait, 10)
+    writing.cancel()
+    asyncio.get_running_loop().call_later(0.05, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert go_on.is_set()
+    assert path.read_bytes() == b"first"
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
