@@ -143,7 +143,14 @@ class PolicyPlugin(Plugin):
         text = query.request.container.labels.get(NODES)
         if not text:
             return None
-        patterns = msgspec.json.decode(text, type=list[str])
+        try:
+            patterns = msgspec.json.decode(text, type=list[str])
+        except (
+            msgspec.MsgspecError,
+            ValueError,
+            RecursionError,
+        ):  # an image's: where a rule has nodes, the label is its own
+            return None
         kept = [node for node in query.state.nodes if any(fnmatchcase(node.name, pattern) for pattern in patterns)]
         wanted = f"a node that the policy allows ({', '.join(patterns)})"
         return Verdict(

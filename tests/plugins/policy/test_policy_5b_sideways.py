@@ -293,3 +293,19 @@ async def test_an_image_that_is_mounted_is_the_one_that_was_named(serving: Any) 
         assert (await served.create({"Mounts": [mount]}))[0] == 201
         (sent,) = served.changes("/containers/create")
         assert sent["HostConfig"]["Mounts"][0]["Source"] == "abcdef123456:latest"
+
+
+@pytest.mark.parametrize("label", ["x", "[1]", '{"a": 1}', "[" * 3000])
+async def test_no_images_label_makes_placement_fail(tenants: Any, label: str) -> None:
+    """A container that is moved has its image's labels among its own; who fails often is left alone, and then all is refused."""
+    request = tenants.agent.request(json.dumps({"Image": "busybox", "Labels": {"skep.policy.nodes": label}}).encode())
+    for _ in range(20):
+        assert tenants.agent.place(request).node is not None
+    assert (await tenants.call("GET", "/containers/json"))[0] == 200
+
+
+async def test_no_body_gets_the_rules_left_alone(tenants: Any) -> None:
+    for field in ("Binds", "Links", "VolumesFrom"):
+        for _ in range(20):
+            assert (await tenants.create({field: [None]}))[0] == 400
+    assert (await tenants.call("GET", "/containers/json", BOB))[0] == 200
