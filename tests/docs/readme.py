@@ -52,7 +52,7 @@ def _commands(block: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Done:
-    """A command that was run: what it printed (with what those in the background did meanwhile), and its exit code."""
+    """A command that was run: what it printed, and its exit code."""
 
     command: str
     code: int
@@ -62,10 +62,14 @@ class Done:
 def run(
     commands: list[str], environ: Mapping[str, str], folder: Path, *, fails: str = "", seconds: float = 100
 ) -> list[Done]:
-    """Run commands in one session of bash, in the checkout, until one fails; `fails` is one that must."""
+    """Run commands in one session of bash, in the checkout, until one fails; `fails` is one that must.
+
+    What is said in the background goes to `background.log`: in between it would tear the others' tables.
+    """
     script, log = folder / "session.sh", folder / "session.log"
+    aside = f" >>{folder}/background.log 2>&1 &"
     lines = (
-        f"{each}\ncode=$?; echo; echo '{_MARK}' {number} $code\n{_go_on(each == fails)}"
+        f"{re.sub(r' &$', aside, each, flags=re.MULTILINE)}\ncode=$?; echo; echo '{_MARK}' {number} $code\n{_go_on(each == fails)}"
         for number, each in enumerate(commands)
     )
     script.write_text("\n".join([*lines, "wait"]))

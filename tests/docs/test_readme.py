@@ -70,7 +70,7 @@ def test_the_cluster_and_nginx_before_it(folder: Path) -> None:
         down = [sys.executable, "-m", "contrib.lab", "down"]
         subprocess.run(down, cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False)
     assert [each.command for each in done] == commands, (
-        f"it ended behind {done[-1]}\n{(folder / 'session.log').read_text()}"
+        f"it ended behind {done[-1]}\n{(folder / 'session.log').read_text()}\n{(folder / 'background.log').read_text()}"
     )
     for command, words in SAID:
         output = next(each.output for each in done if each.command.startswith(command))
