@@ -183,6 +183,16 @@ async def test_who_may_create_containers_may_not_have_the_values_by_a_label(site
     assert site.names() == []
 
 
+async def test_nobody_names_a_file_before_it_is_there(site: Site) -> None:
+    await site.start(RECREATE, ask=["envfile==far"])
+    body = json.dumps({"Image": "busybox:latest", "Labels": {"skep.envfile": "far, later"}}).encode()
+    with pytest.raises(DeniedError, match=r"label skep.envfile: there is no file later here; there are prod"):
+        await site.agent.create_container(site.agent.request(body, "early"), client="mallory")
+    body = json.dumps({"Image": "busybox:latest", "Labels": {"skep.envfile": "far"}}).encode()
+    await site.agent.create_container(site.agent.request(body, "allowed"), client="mallory")
+    assert site.names() == ["allowed"]
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 async def test_a_label_that_the_image_brings_gives_no_values_unless_the_settings_say_so(
     site: Site, caplog: pytest.LogCaptureFixture, is_open: bool
