@@ -111,6 +111,9 @@ async def _hand_on(
     dropped = _SINGLE_HOP if on_end is None else _SINGLE_HOP | {"content-length"}
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_without(answer.headers, dropped))
     response.headers.setdefault("Content-Type", "")  # is not sent: else aiohttp would tell a type of its own
+    if on_end is not None and _ends_with_head(request, answer):
+        await on_end(answer.status)
+        on_end = None
     await response.prepare(request)
     if request.method != "HEAD":
         async for chunk in answer.content.iter_any():
@@ -124,6 +127,11 @@ async def _hand_on(
             await response.write(more)
     await response.write_eof()
     return response
+
+
+def _ends_with_head(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> bool:
+    """Whether a client that has the head knows that all is over (RFC 9112, section 6.3)."""
+    return request.method == "HEAD" or answer.status in (204, 304)
 
 
 async def tunnel(

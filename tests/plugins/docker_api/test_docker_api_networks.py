@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from skep import Network, NodeStatus
@@ -135,6 +136,17 @@ async def test_remove_and_prune(api: Any) -> None:
     assert (await api.call("POST", "/networks/prune")) == (200, {"NetworksDeleted": ["n2/two", "n2/three"]})
     assert await names(api, type=["custom"]) == []
     assert (await api.call("DELETE", "/networks/n1/bridge"))[0] == 403
+
+
+async def test_one_that_is_removed_is_listed_no_more_when_the_client_has_the_answer(serving: Serving) -> None:
+    async with serving("n1") as api:
+        await api.call("POST", "/networks/create", json={"Name": "back"})
+        api.engines["n1"].faults.delay(0.2, lambda method, path: method == "GET" and path.endswith("/networks"))
+        status, _ = await api.call("DELETE", "/networks/back")
+        assert status == 204
+        # by another connection: on one, requests are answered in turn
+        async with aiohttp.ClientSession() as other, other.get(f"{api.url.replace('tcp', 'http')}/networks") as answer:
+            assert "back" not in [each["Name"] for each in await answer.json()]
 
 
 async def test_connect_and_disconnect_on_the_containers_node(api: Any) -> None:
